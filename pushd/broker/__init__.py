@@ -1,0 +1,1 @@
+"""Where messages come from and are published to: RabbitMQ, or an embedded log."""

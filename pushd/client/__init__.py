@@ -1,0 +1,1 @@
+"""The public port: from a socket to a session, and from the hub's bytes back to the socket."""

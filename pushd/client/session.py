@@ -1,0 +1,69 @@
+"""One client of one protocol: what the hub calls a connection, joined to the wire that carries it.
+
+A protocol (raw, centrifugo, sse) is a subclass that answers ``opened``, ``received`` and ``missed``.
+It never touches a socket: bytes go out through ``write``, the end is asked of the wire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pushd.disconnect import Disconnect
+    from pushd.hub import Hub
+    from pushd.interfaces import Encoding, Wire
+
+__all__ = ["Session"]
+
+
+class Session:
+    """The state of one client, in one slotted object.
+
+    Args:
+        hub: Where it joins once it is open.
+        encoding: How messages become bytes for it.
+
+    Attributes:
+        cursor, channels, waiting: The hub's, see :class:`pushd.interfaces.Connection`.
+        wire: The connection underneath, from ``opened`` on.
+        heard_at: When the peer last proved that it lives, in reactor seconds; kept by the wire.
+        pinged_at: When the unanswered ping left, or 0.0; kept by the sweep.
+        leaves_at: When the connection's age is reached, or infinity; kept by the sweep.
+    """
+
+    __slots__ = (
+        "channels", "cursor", "encoding", "heard_at", "hub", "leaves_at", "pinged_at", "waiting", "wire", "write",
+    )  # fmt: skip
+
+    protocol: ClassVar[str]
+
+    def __init__(self, hub: Hub, encoding: Encoding) -> None:
+        self.hub = hub
+        self.encoding = encoding
+        self.cursor = 0
+        self.channels: set[str] = set()
+        self.waiting = True
+        self.heard_at = 0.0
+        self.pinged_at = 0.0
+        self.leaves_at = float("inf")
+
+    def opened(self, wire: Wire) -> None:
+        """The handshake is done and its bytes are on their way; subclasses join the hub here."""
+        self.wire = wire
+        self.write = wire.write
+
+    def received(self, payload: bytes, *, binary: bool) -> None:
+        """Take one whole message from the client."""
+
+    def lost(self) -> None:
+        """The connection is gone, whoever ended it; called once, also after :meth:`close`."""
+        self.hub.leave(self)
+
+    def close(self, disconnect: Disconnect) -> None:
+        """End the connection for a named reason; nothing is written to it afterwards."""
+        self.hub.leave(self, disconnect)
+        self.wire.close(disconnect)
+
+    def missed(self) -> None:
+        """Tell the client that messages may be missing; by default by ending the connection."""
+        raise AssertionError("each protocol has its own way of saying it")

@@ -1,0 +1,1 @@
+"""The control port: a line-based protocol for people with telnet."""

@@ -1,0 +1,167 @@
+"""The seams, each as two short interfaces: what we ask of the other side, and what it tells us.
+
+Nothing here does anything. Adapters (``broker``, ``client``) implement these; the hub
+uses them and never learns which adapter it talks to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from pushd.disconnect import Disconnect
+from pushd.message import Message, Publication
+
+__all__ = [
+    "Broker",
+    "BrokerEvents",
+    "BrokerStatus",
+    "Connection",
+    "Encoding",
+    "PublishError",
+    "ReadError",
+    "Wire",
+]
+
+
+class PublishError(Exception):
+    """A publication was not confirmed.
+
+    Attributes:
+        temporary: Whether the same publication may succeed later.
+        reason: Why, in words fit for a caller to read.
+    """
+
+    def __init__(self, reason: str, *, temporary: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.temporary = temporary
+
+
+class ReadError(Exception):
+    """The broker no longer holds, or cannot give, the messages asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerStatus:
+    """What an operator wants to know about the broker.
+
+    Attributes:
+        attached: Consuming and caught up: what is published arrives.
+        text: One line: ``stream x.history at offset 80123`` or why it is not attached.
+    """
+
+    attached: bool
+    text: str
+
+
+class BrokerEvents(Protocol):
+    """What a broker tells us. Called in the reactor thread, in log order.
+
+    Attaching for the first time: ``reset``, ``message`` for everything read back, ``attached``.
+    Coming back after a loss: ``message`` from where it stopped, then ``attached`` with the same epoch;
+    or, when that is impossible, the sequence of the first time again.
+    """
+
+    def reset(self, offset: int) -> None:
+        """Forget everything: what follows is whole only after ``offset``."""
+
+    def message(self, message: Message) -> None:
+        """Take one message; its offset is not below the last one's (equal only for several channels)."""
+
+    def attached(self, epoch: str) -> None:
+        """Live from here on: all that was there has been handed over, and offsets count in ``epoch``."""
+
+    def detached(self, reason: str) -> None:
+        """Nothing arrives until the next ``attached``; ``reason`` is one line for an operator."""
+
+
+class Broker(Protocol):
+    """Where messages come from and are published to."""
+
+    def start(self, events: BrokerEvents) -> None:
+        """Begin to attach, and keep at it until :meth:`stop`."""
+
+    def stop(self) -> Deferred[None]:
+        """Detach in good order; fires when nothing is left open. No event comes after this call."""
+
+    def publish(self, publication: Publication) -> Deferred[None]:
+        """Publish; fires once the broker has confirmed it.
+
+        The Deferred fails with :class:`PublishError` when it is not confirmed.
+        """
+
+    def ack(self, offset: int) -> None:
+        """Everything up to ``offset`` has been fanned out: the broker may send more."""
+
+    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Sequence[Message]]:
+        """Read back the messages with ``after < offset <= until`` of the current epoch.
+
+        The Deferred fails with :class:`ReadError` when they are no longer whole, exceed
+        ``max_bytes`` of bodies, or cannot be had now.
+        """
+
+    def status(self) -> BrokerStatus:
+        """Tell how things stand."""
+
+
+class Encoding(Protocol):
+    """How messages become bytes for all clients of one protocol. Stateless towards clients."""
+
+    name: str
+
+    def join(self, messages: Sequence[Message]) -> bytes:
+        """Give the bytes that bring ``messages`` (in offset order) to one client, ready for its socket."""
+
+
+class Connection(Protocol):
+    """One client of any protocol, as the hub sees it.
+
+    ``cursor``, ``channels`` and ``waiting`` belong to the hub: an adapter initialises them
+    (``0``, an empty set, ``True``) and then only reads them.
+
+    Attributes:
+        protocol: The name used in counts and metrics: ``raw``, ``sse``, ``centrifugo``.
+        encoding: How its messages become bytes; shared by all connections that speak alike.
+        cursor: The offset up to which everything on its channels has been written to it.
+        channels: What it is subscribed to besides broadcasts.
+        waiting: Its socket is full (or still busy with the handshake): nothing may be written
+            until the adapter calls ``hub.drained``.
+    """
+
+    protocol: str
+    encoding: Encoding
+    cursor: int
+    channels: set[str]
+    waiting: bool
+
+    def write(self, data: bytes) -> bool:
+        """Send; ``True`` when the kernel took it all, ``False`` when ``hub.drained`` will be called later.
+
+        Never raises: a broken connection answers ``False`` and is reported lost by its adapter.
+        """
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Say goodbye and end the connection; leaves the hub at once, aborts if the peer will not end."""
+
+    def missed(self) -> None:
+        """Tell the client that messages may be missing and where it stands now (``hub.position``)."""
+
+
+class Wire(Protocol):
+    """What a protocol's session asks of the connection that carries it."""
+
+    def write(self, data: bytes) -> bool:
+        """Send finished bytes, see :meth:`Connection.write`."""
+
+    def ping(self) -> None:
+        """Send whatever this transport uses to keep a connection alive."""
+
+    def close(self, disconnect: Disconnect) -> None:
+        """End in good order: close frame or end of stream, and abort when that is not answered in time."""
+
+    def abort(self) -> None:
+        """Drop the connection now."""
