@@ -6,14 +6,14 @@ uses them and never learns which adapter it talks to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
 from pushd.disconnect import Disconnect
-from pushd.message import Message, Publication
+from pushd.message import Message, Position, Publication
 
 __all__ = [
     "Broker",
@@ -23,6 +23,7 @@ __all__ = [
     "Encoding",
     "PublishError",
     "ReadError",
+    "Roster",
     "Wire",
 ]
 
@@ -130,9 +131,15 @@ class Connection(Protocol):
         channels: What it is subscribed to besides broadcasts.
         waiting: Its socket is full (or still busy with the handshake): nothing may be written
             until the adapter calls ``hub.drained``.
+        number: Names it towards an operator; no other connection of this instance ever had it.
+        peer: The client's address, for an operator to read.
+        opened_at: When its handshake was done, in reactor seconds.
     """
 
     protocol: str
+    number: int
+    peer: str
+    opened_at: float
     encoding: Encoding
     cursor: int
     channels: set[str]
@@ -149,6 +156,26 @@ class Connection(Protocol):
 
     def missed(self) -> None:
         """Tell the client that messages may be missing and where it stands now (``hub.position``)."""
+
+
+class Roster(Protocol):
+    """Who is connected, as the ports for operators and machines see it; the hub is one."""
+
+    @property
+    def connections(self) -> Collection[Connection]:
+        """Every client of this instance."""
+
+    @property
+    def channels(self) -> Mapping[str, Collection[Connection]]:
+        """The subscribers of each channel that has any; broadcasts are not among the channels."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many clients there are, by protocol."""
+
+    @property
+    def position(self) -> Position:
+        """Up to where everything has been fanned out."""
 
 
 class Wire(Protocol):
