@@ -19,7 +19,7 @@ __all__ = ["Reporter", "Status", "duration"]
 def duration(seconds: float) -> str:
     """Write a span the way people say it, in its two largest units: ``3h12m``, ``45s``."""
     left = max(0, int(seconds))
-    parts = []
+    parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count or parts:

@@ -50,10 +50,21 @@ def test_a_missing_page(package: str) -> None:
         load(package, "gone.html")
 
 
-@pytest.mark.parametrize(("owner", "name"), [("pushd.client", "demo.html"), ("pushd.admin", "dashboard.html")])
+@pytest.mark.parametrize(
+    ("owner", "name"), [("pushd.client", "demo.html"), ("pushd.admin", "dashboard.html")]
+)
 def test_our_pages_are_whole(owner: str, name: str) -> None:
     """Each page we ship has one inline script, no handler in an attribute and nothing from elsewhere."""
     text = load(owner, name).body.decode()
     assert text.count("<script") == text.count("<script>") == 1
-    for forbidden in (" onclick=", " onload=", " src=", "@import", "innerHTML", "http://", "https://", "eval("):
+    for forbidden in (
+        " onclick=",
+        " onload=",
+        " src=",
+        "@import",
+        "innerHTML",
+        "http://",
+        "https://",
+        "eval(",
+    ):
         assert forbidden not in text

@@ -47,7 +47,12 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_lines() -> None:
     """An operator reads three lines; the largest protocol comes first, equals by name."""
-    clients = [FakeClient(1), FakeClient(2), FakeClient(3, "sse"), FakeClient(4, "centrifugo", channels={"a"})]
+    clients = [
+        FakeClient(1),
+        FakeClient(2),
+        FakeClient(3, "sse"),
+        FakeClient(4, "centrifugo", channels={"a"}),
+    ]
     assert snapshot(*clients).lines() == (
         "instance 1, up 3h12m, broker connected, stream x.history at offset 100",
         "clients 4 (raw 2, centrifugo 1, sse 1), channels 1",

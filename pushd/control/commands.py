@@ -1,0 +1,183 @@
+"""The control port's commands: one line in; a reply, a publication or the start of a body out.
+
+Nothing here waits or writes. A reply never quotes the line it answers, except for a channel's
+name that passed the rule of :mod:`pushd.channel`. The first line of a session decides whether a
+person or a browser tricked into speaking to this port is there: everything that is no command ends it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+import re
+from collections.abc import Callable, Iterable
+
+from twisted.internet.interfaces import IReactorTime
+
+from pushd import channel as channel_name
+from pushd.control.body import Body, publish
+from pushd.control.replies import HANG_UP, Publish, Reply
+from pushd.disconnect import KICKED
+from pushd.interfaces import Connection, Roster
+from pushd.status import Status, duration
+
+__all__ = ["Commands", "Outcome"]
+
+Outcome = Reply | Publish | Body
+
+_HTTP = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PRI) |[A-Za-z-]+:")
+"""The start of a request line or of a header field (RFC 9112)."""
+
+_PAGE = 100
+"""Lines of a list that are given at once."""
+
+_SHOWN = 5
+"""Channels shown of one client."""
+
+_HELP = (
+    ("help", "this list"),
+    ("status", "how this instance is doing"),
+    ("clients [AFTER]", f"{_PAGE} clients of this instance, those with a number above AFTER"),
+    ("channels", f"the {_PAGE} channels with most clients on this instance"),
+    ("broadcast [TEXT]", "send to every client of every instance"),
+    ("send CHANNEL [TEXT]", "send to a channel's clients on every instance"),
+    ("kick CLIENT", "end the connection of the client with this number, for good"),
+    ("quit", "end this session"),
+)
+
+
+class Commands:
+    """What can be asked of this instance, for all sessions.
+
+    Args:
+        instance: The instance's name.
+        status: Takes a snapshot of the instance.
+        roster: The hub: who is connected.
+        clock: Tells the ages of connections.
+        message_size: The most bytes of a text.
+        channel_length: The most bytes of a channel's name.
+    """
+
+    def __init__(
+        self,
+        *,
+        instance: str,
+        status: Callable[[], Status],
+        roster: Roster,
+        clock: IReactorTime,
+        message_size: int,
+        channel_length: int,
+    ) -> None:
+        self._status = status
+        self._roster = roster
+        self._clock = clock
+        self._message_size = message_size
+        self._channel_length = channel_length
+        self.greeting = Reply(220, (f'pushd instance {instance}; "help" lists the commands',))
+        self._handlers: dict[str, Callable[[str], Outcome]] = {
+            "help": _bare(self._help),
+            "status": _bare(lambda: Reply(250, self._status().lines())),
+            "clients": self._clients,
+            "channels": _bare(self._channels),
+            "broadcast": lambda text: self._text(text, ()),
+            "send": self._send,
+            "kick": self._kick,
+            "quit": _bare(lambda: Reply(221, ("bye",), closes=True)),
+        }
+
+    def run(self, line: bytes, *, first: bool) -> Outcome:
+        """Do what a line says.
+
+        Args:
+            line: The line without its end.
+            first: Whether it is the session's first.
+        """
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            return Reply(501, ("the line is not UTF-8",), closes=first)
+        if _HTTP.match(text):
+            return HANG_UP
+        name, _, rest = text.partition(" ")
+        handler = self._handlers.get(name.lower())
+        if handler is not None:
+            return handler(rest)
+        if first:
+            return Reply(500, ("the first line must be a command",), closes=True)
+        return self._unknown(name)
+
+    def _unknown(self, name: str) -> Reply:
+        near = difflib.get_close_matches(name[:20].lower(), self._handlers, n=1)
+        hint = f'did you mean "{near[0]}"?' if near else '"help" lists the commands'
+        return Reply(500, (f"unknown command; {hint}",))
+
+    def _help(self) -> Reply:
+        lines = (f"{usage:<20} {meaning}" for usage, meaning in _HELP)
+        return Reply(
+            250, (*lines, "without TEXT, it follows in lines of its own up to one that is just a dot")
+        )
+
+    def _send(self, rest: str) -> Outcome:
+        name, _, text = rest.lstrip(" ").partition(" ")
+        fault = channel_name.fault(name, self._channel_length)
+        return Reply(501, (fault,)) if fault else self._text(text, (name,))
+
+    def _text(self, text: str, channels: tuple[str, ...]) -> Outcome:
+        """Publish a text that stands on the line; without one it follows."""
+        if not text.strip():
+            return Body(channels, self._message_size)
+        return publish(text.encode(), channels, self._message_size)
+
+    def _kick(self, rest: str) -> Reply:
+        number = _number(rest)
+        if number is None:
+            return Reply(501, ("usage: kick CLIENT, a number that clients gives",))
+        client = next((each for each in self._roster.connections if each.number == number), None)
+        if client is None:
+            return Reply(550, ("no client has this number",))
+        client.close(KICKED)
+        return Reply(250, (f"client {number} disconnected",))
+
+    def _clients(self, rest: str) -> Reply:
+        after = _number(rest) if rest.strip() else -1
+        if after is None:
+            return Reply(501, ("usage: clients [AFTER], a number that clients gives",))
+        everyone = self._roster.connections
+        rest_of_them = (client for client in everyone if client.number > after)
+        shown = heapq.nsmallest(_PAGE, rest_of_them, key=lambda client: client.number)
+        more = f'; "clients {shown[-1].number}" goes on' if len(shown) == _PAGE else ""
+        return Reply(250, (*map(self._client, shown), f"{len(everyone)} clients{more}"))
+
+    def _client(self, client: Connection) -> str:
+        """Describe one client. Only who waits for its socket can be behind: all others are at the head."""
+        behind = self._roster.position.offset - client.cursor if client.waiting else 0
+        age = duration(self._clock.seconds() - client.opened_at)
+        return f"{client.number} {client.protocol} {client.peer!a} {_some(client.channels)} up {age} behind {behind}"
+
+    def _channels(self) -> Reply:
+        channels = self._roster.channels
+        sizes = ((name, len(members)) for name, members in channels.items())
+        shown = heapq.nsmallest(_PAGE, sizes, key=lambda item: (-item[1], item[0]))
+        note = f", the {_PAGE} with most clients shown" if len(channels) > _PAGE else ""
+        return Reply(250, (*(f"{name!r} {size}" for name, size in shown), f"{len(channels)} channels{note}"))
+
+
+def _bare(command: Callable[[], Reply]) -> Callable[[str], Reply]:
+    """Make a handler of a command that takes nothing."""
+
+    def handler(rest: str) -> Reply:
+        return Reply(501, ("this command stands alone",)) if rest.strip() else command()
+
+    return handler
+
+
+def _number(text: str) -> int | None:
+    digits = text.strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
+
+
+def _some(channels: Iterable[str]) -> str:
+    """Show a client's channels, sorted and escaped; a few stand for many."""
+    names = sorted(channels)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"[{', '.join(map(repr, names[:_SHOWN]))}]{more}"
