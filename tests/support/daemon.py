@@ -11,18 +11,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.support.control import ControlSession
 from tests.support.rabbitmq import free_port
 from tests.support.wait import wait_for
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["Daemon", "start_all"]
 
 _CHECKOUT = Path(__file__).parents[2]
-_SAMPLE = re.compile(r'^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$')
+_SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 
 
 class Daemon:
@@ -78,11 +80,10 @@ class Daemon:
         """Start the process; :meth:`wait_ready` tells when it serves."""
         assert not self.running
         twistd = str(Path(sys.executable).with_name("twistd"))
-        config = str(self.folder / "pushd.ini")
+        options = ("--nodaemon", "--pidfile=", "pushd", "--config", str(self.folder / "pushd.ini"))
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                ["/usr/bin/setpriv", "--pdeathsig", "KILL", sys.executable, twistd]
-                + ["--nodaemon", "--pidfile=", "pushd", "--config", config],
+                ["/usr/bin/setpriv", "--pdeathsig", "KILL", sys.executable, twistd, *options],
                 cwd=self.folder,
                 env=os.environ | {"PYTHONPATH": str(_CHECKOUT)},
                 stdin=subprocess.DEVNULL,

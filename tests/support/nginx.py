@@ -17,12 +17,14 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tests.support.rabbitmq import free_port
 from tests.support.wait import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ORIGINAL_LOCATION", "SHIPPED", "Nginx"]
 
@@ -109,8 +111,8 @@ class Nginx:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def check(self) -> str:
-        """Run ``nginx -t`` on the configuration and give its verdict."""
-        done = subprocess.run(["nginx", "-t", "-c", str(self.config)], capture_output=True, text=True)
+        """Run ``nginx -t`` on the configuration and give what it says; raises if it finds fault."""
+        done = subprocess.run(["nginx", "-t", "-c", self.config], capture_output=True, text=True, check=True)
         return done.stderr
 
     def _answers(self) -> bool:
