@@ -4,7 +4,7 @@ JSON and systemd's one line are all made from it, so they never disagree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IReactorTime
@@ -110,7 +110,7 @@ class Reporter:
     roster: Roster
     broker: Broker
     stats: Stats
-    readiness: Callable[[], Sequence[str]]
+    readiness: Callable[[], Collection[str]]
     clock: IReactorTime
     started_at: float
 
