@@ -1,0 +1,207 @@
+"""What an AMQP message means to us, and back. Pure: plain values in, plain values out.
+
+The routing key is the channel, empty for a broadcast; the header ``channels`` (a list, or names
+separated by commas) addresses several instead. A body is text when
+
+- its ``content_encoding`` or the ``charset`` of its ``content_type`` names one: it is converted to UTF-8;
+- its ``content_type`` is a textual one (``text/*``, JSON, XML, JavaScript, forms): it must be UTF-8;
+- it has no content type (or one that is no MIME type) and happens to be UTF-8.
+
+Everything else, ``application/octet-stream`` for instance, is binary. Bytes that are UTF-8 already are
+passed on as the very object that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from pushd import channel
+from pushd.message import BROADCAST, Kind, Message, Publication
+
+__all__ = ["Outgoing", "Properties", "Refused", "decode", "encode"]
+
+_JAVA = "application/x-java-serialized-object"
+_TEXTUAL = frozenset(
+    f"application/{name}"
+    for name in (
+        "ecmascript",
+        "javascript",
+        "json",
+        "ndjson",
+        "x-ndjson",
+        "x-www-form-urlencoded",
+        "xml",
+        "yaml",
+    )
+)
+_UTF8 = frozenset({"utf-8", "utf8"})
+# Python knows them as codecs of text, but nobody means them as the charset of a message.
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+
+
+class Refused(Exception):
+    """A message that cannot be used.
+
+    Attributes:
+        kind: A short fixed name to count by: ``java``, ``charset``, ``channel`` or ``property``.
+        advice: What is wrong and what to do about it; quotes nothing from the message.
+    """
+
+    def __init__(self, kind: str, advice: str) -> None:
+        super().__init__(advice)
+        self.kind = kind
+        self.advice = advice
+
+
+class Properties(Protocol):
+    """The properties of an AMQP message that mean something here (AMQP 0-9-1 section 1.8.1).
+
+    The values come from a publisher: each may be of any type an AMQP field can have.
+    """
+
+    content_type: object
+    content_encoding: object
+    headers: object
+    message_id: object
+    timestamp: object
+    type: object
+
+
+class Outgoing(NamedTuple):
+    """A publication in the terms of ``basic.publish``; ``properties`` are keyword arguments."""
+
+    routing_key: str
+    properties: dict[str, object]
+    body: bytes
+
+
+def decode(offset: int, routing_key: object, properties: Properties, body: bytes) -> Sequence[Message]:
+    """Make one message for each channel that is addressed; all of them share one body.
+
+    Raises:
+        Refused: The message cannot be used.
+    """
+    channels = _channels(routing_key, properties.headers)
+    kind, body, content_type = _content(properties, body)
+    event = _line(properties.type)
+    message_id = _line(properties.message_id)
+    stamp = properties.timestamp
+    published_at = float(stamp) if isinstance(stamp, int) else 0.0
+    return [
+        Message(offset, name, body, kind, content_type, event, message_id, published_at) for name in channels
+    ]
+
+
+def encode(publication: Publication, now: float) -> Outgoing:
+    """Say a publication in AMQP, so that :func:`decode` and Spring's converters understand it.
+
+    Args:
+        publication: What somebody wants published.
+        now: Seconds since the Unix epoch.
+
+    Raises:
+        Refused: It cannot be said: a channel's name is none, or a property is too long or more than a line.
+    """
+    for name in publication.channels:
+        _channel(name)
+    for value in (publication.content_type, publication.event, publication.message_id):
+        if value != _line(value) or len(value.encode()) > channel.LONGEST:
+            raise Refused("property", "a property must be one line of at most 255 bytes")
+    text = publication.kind is Kind.TEXT
+    properties: dict[str, object] = {
+        "content_type": publication.content_type or ("text/plain" if text else "application/octet-stream"),
+        "delivery_mode": 2,  # persistent
+        "timestamp": int(now),
+    }
+    if text:
+        properties["content_encoding"] = "UTF-8"
+    if publication.event:
+        properties["type"] = publication.event
+    if publication.message_id:
+        properties["message_id"] = publication.message_id
+    if len(publication.channels) > 1:
+        properties["headers"] = {"channels": list(publication.channels)}
+        return Outgoing(BROADCAST, properties, publication.body)
+    return Outgoing("".join(publication.channels), properties, publication.body)
+
+
+def _channels(routing_key: object, headers: object) -> Sequence[str]:
+    """Give the channels addressed, each once."""
+    listed = headers.get("channels") if isinstance(headers, dict) else None
+    if listed is None:
+        return [BROADCAST] if routing_key == BROADCAST else [_channel(routing_key)]
+    if isinstance(listed, str):
+        listed = [name.strip() for name in listed.split(",")]
+    if not isinstance(listed, list) or not listed:
+        # Addressed to nobody is a mistake; it must not become a broadcast.
+        raise Refused(
+            "channel", 'the header "channels" must be a list of names, or names separated by commas'
+        )
+    return list(dict.fromkeys(_channel(name) for name in listed))
+
+
+def _channel(name: object) -> str:
+    if not isinstance(name, str):
+        raise Refused("channel", "a channel's name must be a string in UTF-8")
+    if fault := channel.fault(name):
+        raise Refused("channel", fault)
+    return name
+
+
+def _content(properties: Properties, body: bytes) -> tuple[Kind, bytes, str]:
+    """Decide between text and binary; give the body in UTF-8 if it is text, and its content type."""
+    content_type = _line(properties.content_type)
+    media, charset = _media(content_type)
+    if media == _JAVA:
+        raise Refused(
+            "java",
+            "a body is serialized Java; publish a String, or set a JSON converter on the RabbitTemplate",
+        )
+    textual = media in _TEXTUAL or media.startswith("text/") or media.endswith(("+json", "+xml"))
+    if media and not textual:
+        return Kind.BINARY, body, content_type
+    charset = _line(properties.content_encoding).lower() or charset
+    if charset and charset not in _UTF8:
+        return Kind.TEXT, _convert(body, charset), media
+    if _is_utf8(body):
+        return Kind.TEXT, body, content_type
+    if media or charset:
+        raise Refused("charset", "a body declared as text is not UTF-8; set content_encoding to its charset")
+    return Kind.BINARY, body, content_type
+
+
+def _media(content_type: str) -> tuple[str, str]:
+    """Split a content type (RFC 9110 section 8.3.1) in its media type and its charset, in lower case."""
+    media, *parameters = content_type.lower().split(";")
+    charset = ""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset":
+            charset = value.strip().strip('"')
+    media = media.strip()
+    return (media if "/" in media else ""), charset
+
+
+def _convert(body: bytes, charset: str) -> bytes:
+    if charset.replace("_", "-") in _NO_CHARSETS:
+        raise Refused("charset", "the content encoding is no charset")
+    try:
+        return body.decode(charset).encode()
+    except LookupError:  # also raised for codecs that are no charsets: zlib, base64 …
+        raise Refused("charset", "the content encoding is no charset known here") from None
+    except ValueError:
+        raise Refused("charset", "a body is not in the charset it declares") from None
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _line(value: object) -> str:
+    """Give a text property that fits in one line of any protocol, or ``""``."""
+    return value if isinstance(value, str) and value.isprintable() else ""
