@@ -25,7 +25,7 @@ def _lines(effective: Effective) -> Iterator[str]:
 
 
 def _shown(setting: Setting, effective: Effective) -> str:
-    """Mask only the passwords of URLs that are known to be right; of others, what is a password is unknown."""
+    """Mask only the passwords of URLs that are known to be right; in others, it may be anywhere."""
     if (setting.section, setting.key) == ("broker", "url"):
         return ", ".join(str(url) for url in effective.config.broker.urls)
     return setting.shown

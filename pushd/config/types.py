@@ -36,16 +36,7 @@ __all__ = [
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
-_FLAGS = {
-    "yes": True,
-    "true": True,
-    "on": True,
-    "1": True,
-    "no": False,
-    "false": False,
-    "off": False,
-    "0": False,
-}
+_FLAGS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)", re.ASCII)
 _LONGEST = 3650 * 86400.0
 _LARGEST = 2**50
@@ -114,7 +105,7 @@ def _endpoint(text: str) -> str:
     kind, _, rest = text.partition(":")
     if kind not in {"tcp", "tcp6", "ssl", "unix", "systemd"} or not rest:
         raise ValueError(
-            "an endpoint such as tcp:8091:interface=127.0.0.1, unix:/run/pushd.sock, ssl:… or systemd:…"
+            "an endpoint such as tcp:8091:interface=127.0.0.1, unix:/run/x.sock, ssl:… or systemd:…"
         )
     if kind in {"tcp", "tcp6", "ssl"} and _endpoint_port(rest) > _LARGEST_PORT:
         raise ValueError(f"an endpoint with a port of 0 to {_LARGEST_PORT}")
