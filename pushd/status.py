@@ -1,5 +1,7 @@
-"""How this instance is doing, as one snapshot: the control port's lines, the admin port's
-JSON and systemd's one line are all made from it, so they never disagree.
+"""How this instance is doing, as one snapshot.
+
+The control port's lines, the admin port's JSON and systemd's one line are all made from it, so
+they never disagree.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Notifier:
     """Sends assignments to the service manager's socket.
 
     Args:
-        address: The value of ``NOTIFY_SOCKET``: a path, or ``@`` and an abstract name. Anything else is ignored.
+        address: The value of ``NOTIFY_SOCKET``: a path, or ``@`` and an abstract name; others are ignored.
     """
 
     def __init__(self, address: str) -> None:
@@ -103,6 +103,6 @@ class Systemd:
         """Give the status; a fault in making it must not end the signs of life."""
         try:
             return self._status()
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is
             _log.failure("the status for systemd could not be made")
             return "status unknown"

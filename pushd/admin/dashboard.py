@@ -17,6 +17,6 @@ class Dashboard:
         shipped = page.load("pushd.admin", "dashboard.html")
         self._answer = Answer(200, shipped.body, dict(shipped.headers))
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, _: Ask) -> Answer:
         """Give it."""
         return self._answer

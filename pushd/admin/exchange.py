@@ -45,7 +45,7 @@ class Page(Protocol):
     def methods(self) -> tuple[str, ...]:
         """The methods it answers, as ``Allow`` lists them (RFC 9110 section 10.2.1)."""
 
-    def answer(self, ask: Ask) -> Answer | Deferred[Answer]:
+    def answer(self, ask: Ask, /) -> Answer | Deferred[Answer]:
         """Answer a request made with one of ``methods``."""
 
 

@@ -23,7 +23,7 @@ class Live:
     def __init__(self, lag: LoopLag) -> None:
         self._lag = lag
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, _: Ask) -> Answer:
         """Say how late the reactor was at worst in the last minute."""
         return answer_json(200, {"live": True, "loop_lag_seconds": round(self._lag.worst, 6)})
 
@@ -40,7 +40,7 @@ class Ready:
     def __init__(self, readiness: Callable[[], Collection[str]]) -> None:
         self._readiness = readiness
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, _: Ask) -> Answer:
         """Say whether, or why not."""
         reasons = list(self._readiness())
         return answer_json(503 if reasons else 200, {"ready": not reasons, "reasons": reasons})
@@ -58,6 +58,6 @@ class StatusPage:
     def __init__(self, status: Callable[[], Status]) -> None:
         self._status = status
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, _: Ask) -> Answer:
         """Give the snapshot."""
         return answer_json(200, self._status().as_json())

@@ -41,6 +41,5 @@ class LoopLag:
             self._call = None
 
     def _tick(self) -> None:
-        # A wall clock that was set back makes a tick early, which is no lag.
-        self._lags.append(max(0.0, self._clock.seconds() - self._due))
+        self._lags.append(self._clock.seconds() - self._due)
         self.start()

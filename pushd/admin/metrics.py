@@ -111,7 +111,7 @@ class Metrics:
         self._registry.register(_Instance(stats, status, lag))
         ProcessCollector(registry=self._registry)
 
-    def answer(self, ask: Ask) -> Answer:
+    def answer(self, _: Ask) -> Answer:
         """Give the text format that every Prometheus reads."""
         return Answer(200, generate_latest(self._registry), {"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 

@@ -44,7 +44,7 @@ class _BoundedRequest(Request):
     limit: int
     size = 0
 
-    def gotLength(self, length: int | None) -> None:
+    def gotLength(self, length: int | None) -> None:  # noqa: ARG002  # twisted.web's signature
         """Never use a temporary file, as twisted.web does for large bodies and those of unknown length."""
         self.body = self.content = BytesIO()
 

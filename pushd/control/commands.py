@@ -152,7 +152,8 @@ class Commands:
         """Describe one client. Only who waits for its socket can be behind: all others are at the head."""
         behind = self._roster.position.offset - client.cursor if client.waiting else 0
         age = duration(self._clock.seconds() - client.opened_at)
-        return f"{client.number} {client.protocol} {client.peer!a} {_some(client.channels)} up {age} behind {behind}"
+        who = f"{client.number} {client.protocol} {client.peer!a}"
+        return f"{who} {_some(client.channels)} up {age} behind {behind}"
 
     def _channels(self) -> Reply:
         channels = self._roster.channels

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["LineReader", "LineTooLong"]
+__all__ = ["LineReader", "LineTooLongError"]
 
 _COMMAND = re.compile(
     rb"\xff(?:"
@@ -28,7 +28,7 @@ _REFUSALS = {b"\xfb": b"\xff\xfe", b"\xfd": b"\xff\xfc"}
 """WILL is answered with DONT and DO with WONT; the other two need no answer (RFC 1143)."""
 
 
-class LineTooLong(Exception):
+class LineTooLongError(Exception):
     """More bytes than a line may have, and no end of it."""
 
 
@@ -52,7 +52,7 @@ class LineReader:
             Telnet's refusals, to be sent back; mostly nothing.
 
         Raises:
-            LineTooLong: A telnet command has no end.
+            LineTooLongError: A telnet command has no end.
         """
         refusals: list[bytes] = []
         if self._unfinished or b"\xff" in data:
@@ -61,19 +61,19 @@ class LineReader:
         self._buffer = buffer.replace(b"\r\0", b"\n") if b"\0" in data else buffer
         self._start = 0
         if len(self._unfinished) > self._longest:
-            raise LineTooLong
+            raise LineTooLongError
         return b"".join(refusals)
 
     def next(self) -> bytes | None:
         """Give the next line without its end, or ``None`` when no whole line is there.
 
         Raises:
-            LineTooLong: It has more bytes than allowed.
+            LineTooLongError: It has more bytes than allowed.
         """
         end = self._buffer.find(b"\n", self._start)
         length = (len(self._buffer) if end < 0 else end) - self._start
         if length > self._longest + 1:  # one more for a CR
-            raise LineTooLong
+            raise LineTooLongError
         if end < 0:
             return None
         line = self._buffer[self._start : end].removesuffix(b"\r")

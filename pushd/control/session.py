@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from pushd.control.body import Body
 from pushd.control.commands import Outcome
-from pushd.control.lines import LineReader, LineTooLong
+from pushd.control.lines import LineReader, LineTooLongError
 from pushd.control.replies import HANG_UP, Publish, Reply
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _log = Logger()
 _LONGEST_LINE = 16 * 1024
 
 _FAILED = Reply(421, ("this session failed; the log has the details",), closes=True)
+_IDLE = Reply(421, ("idle for too long",), closes=True)
 _TOO_LONG = Reply(500, ("the line is too long",), closes=True)
 
 _P = ParamSpec("_P")
@@ -45,7 +46,7 @@ class _Socket(Seam):
     def write(self, data: bytes) -> None: ...
     def loseConnection(self) -> None: ...
     def abortConnection(self) -> None: ...
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None: ...  # noqa: FBT001
     def unregisterProducer(self) -> None: ...
     def pauseProducing(self) -> None: ...
     def resumeProducing(self) -> None: ...
@@ -60,9 +61,9 @@ def _guarded(
     def guard(self: Session, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             callback(self, *args, **kwargs)
-        except LineTooLong:
+        except LineTooLongError:
             self.say(_TOO_LONG)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this session only
             _log.failure("a control session failed")
             self.say(_FAILED)
 
@@ -94,18 +95,21 @@ class Session(Protocol):
 
     @_guarded
     def connectionMade(self) -> None:
-        self._socket = cast(_Socket, self.transport)
+        """Somebody is there: the owner greets or turns away."""
+        self._socket = cast("_Socket", self.transport)
         self._socket.registerProducer(self, True)
         self.say(self._owner.admit(self))
 
     @_guarded
     def dataReceived(self, data: bytes) -> None:
+        """Take what arrived, and do what whole lines ask."""
         self.heard_at = self._owner.clock.seconds()
         if refusals := self._reader.feed(data):
             self._socket.write(refusals)
         self._advance()
 
-    def connectionLost(self, reason: Failure | None = None) -> None:
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002  # Twisted's signature
+        """The session is over, whoever ended it."""
         self.closing = True
         self._owner.forget(self)
 
@@ -126,6 +130,7 @@ class Session(Protocol):
 
     @_guarded
     def resumeProducing(self) -> None:
+        """The peer has taken its replies."""
         self._choked = False
         self._advance()
 
@@ -189,6 +194,10 @@ class Session(Protocol):
             self._socket.unregisterProducer()
             self._socket.loseConnection()
 
-    def abort(self) -> None:
-        """Drop a peer that does not even take the last reply."""
-        self._socket.abortConnection()
+    @_guarded
+    def look(self, oldest: float) -> None:
+        """End a session that was last heard before ``oldest``; drop one that did not end when told to."""
+        if self.closing:
+            self._socket.abortConnection()
+        elif self.heard_at < oldest and not self.busy:
+            self.say(_IDLE)

@@ -24,7 +24,6 @@ _log = Logger()
 _SWEEP_EVERY = 5.0
 """Seconds between two looks for idle sessions."""
 
-_IDLE = Reply(421, ("idle for too long",), closes=True)
 _STOPPING = Reply(421, ("this instance is stopping",), closes=True)
 _TOO_MANY = Reply(421, ("too many sessions, try again later",), closes=True)
 
@@ -70,7 +69,7 @@ class ControlFactory(Factory):
         for session in list(self._sessions):
             session.say(_STOPPING)
 
-    def buildProtocol(self, addr: IAddress | None) -> Session:
+    def buildProtocol(self, addr: IAddress | None) -> Session:  # noqa: ARG002  # Twisted's signature
         """Give every peer a session, if only to be told that there are too many."""
         return Session(self)
 
@@ -91,12 +90,8 @@ class ControlFactory(Factory):
 
     def _look(self) -> None:
         """End the sessions that have been silent for too long, drop those that would not end."""
-        oldest = self.clock.seconds() - self._idle
         for session in list(self._sessions):
-            if session.closing:
-                session.abort()
-            elif session.heard_at < oldest and not session.busy:
-                session.say(_IDLE)
+            session.look(self.clock.seconds() - self._idle)
 
 
 def _refusal(failure: Failure) -> Reply:

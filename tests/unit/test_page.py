@@ -28,7 +28,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_values_are_escaped(package: str) -> None:
     """A value takes its place without being able to become markup."""
     page = load(package, "one.html", name="'><b>")
-    assert page.body.decode() == "<p title='&#x27;&gt;&lt;b&gt;'>\u00e9</p><script>go()</script>"
+    assert "<p title='&#x27;&gt;&lt;b&gt;'>\u00e9</p><script>go()</script>" == page.body.decode()
 
 
 def test_the_policy_names_the_script_by_hash(package: str) -> None:
@@ -36,7 +36,7 @@ def test_the_policy_names_the_script_by_hash(package: str) -> None:
     digest = base64.b64encode(hashlib.sha256(b"go()").digest()).decode()
     headers = dict(load(package, "one.html").headers)
     assert f"script-src 'sha256-{digest}';" in headers["Content-Security-Policy"]
-    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "text/html; charset=utf-8" == headers["Content-Type"]
 
 
 def test_a_page_without_script(package: str) -> None:

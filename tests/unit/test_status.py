@@ -20,7 +20,7 @@ def snapshot(*clients: FakeClient, attached: bool = True, reasons: tuple[str, ..
     reporter = Reporter(
         instance="1",
         roster=FakeRoster(*clients),
-        broker=cast(Broker, StillBroker(attached=attached)),
+        broker=cast("Broker", StillBroker(attached=attached)),
         stats=Stats(messages=7, deliveries=21, slow=2),
         readiness=lambda: reasons,
         clock=clock,
@@ -42,7 +42,7 @@ def snapshot(*clients: FakeClient, attached: bool = True, reasons: tuple[str, ..
 )
 def test_duration(seconds: float, text: str) -> None:
     """A span is written in its two largest units."""
-    assert duration(seconds) == text
+    assert text == duration(seconds)
 
 
 def test_lines() -> None:
@@ -53,31 +53,31 @@ def test_lines() -> None:
         FakeClient(3, "sse"),
         FakeClient(4, "centrifugo", channels={"a"}),
     ]
-    assert snapshot(*clients).lines() == (
+    assert (
         "instance 1, up 3h12m, broker connected, stream x.history at offset 100",
         "clients 4 (raw 2, centrifugo 1, sse 1), channels 1",
         "messages 7, deliveries 21, slow 2",
-    )
+    ) == snapshot(*clients).lines()
 
 
 def test_nobody() -> None:
     """Without clients nothing stands in parentheses."""
-    assert snapshot().lines()[1] == "clients 0, channels 0"
+    assert "clients 0, channels 0" == snapshot().lines()[1]
 
 
 def test_line() -> None:
     """A service manager shows whether the instance is ready, and why not."""
-    assert snapshot(FakeClient(1)).line() == (
-        "ready, clients 1, broker connected, stream x.history at offset 100"
+    assert "ready, clients 1, broker connected, stream x.history at offset 100" == (
+        snapshot(FakeClient(1)).line()
     )
-    assert snapshot(attached=False, reasons=("draining", "broker away")).line() == (
-        "not ready (draining; broker away), clients 0, broker away, stream x.history at offset 100"
+    assert "not ready (draining; broker away), clients 0, broker away, stream x.history at offset 100" == (
+        snapshot(attached=False, reasons=("draining", "broker away")).line()
     )
 
 
 def test_json() -> None:
     """A program reads plain values."""
-    assert snapshot(FakeClient(1), reasons=("draining",)).as_json() == {
+    assert {
         "instance": "1",
         "uptime_seconds": 11525.0,
         "ready": False,
@@ -89,4 +89,4 @@ def test_json() -> None:
         "messages": 7,
         "deliveries": 21,
         "slow": 2,
-    }
+    } == snapshot(FakeClient(1), reasons=("draining",)).as_json()

@@ -45,13 +45,13 @@ def heard(manager: socket.socket) -> list[str]:
 )
 def test_watchdog_seconds(environ: dict[str, str], seconds: float) -> None:
     """The deadline counts only when it is a number and meant for this process."""
-    assert watchdog_seconds(environ, 7) == seconds
+    assert seconds == watchdog_seconds(environ, 7)
 
 
 def test_a_path(manager: socket.socket) -> None:
     """Assignments go out in one datagram, a line each, and no value can add a line."""
     Notifier(manager.getsockname()).send(READY=1, STATUS="a\nSTOPPING=1  b")
-    assert heard(manager) == ["READY=1\nSTATUS=a STOPPING=1 b"]
+    assert ["READY=1\nSTATUS=a STOPPING=1 b"] == heard(manager)
 
 
 def test_an_abstract_name() -> None:
@@ -60,7 +60,7 @@ def test_an_abstract_name() -> None:
         manager.bind(f"\0pushd-test-{os.getpid()}")
         manager.setblocking(False)
         Notifier(f"@pushd-test-{os.getpid()}").send(READY=1)
-        assert heard(manager) == ["READY=1"]
+        assert ["READY=1"] == heard(manager)
 
 
 @pytest.mark.parametrize("address", ["", "vsock:2:1234", "relative"])
@@ -80,7 +80,7 @@ def test_nobody_listens(address: str) -> None:
 def test_text_that_cannot_be_encoded(manager: socket.socket) -> None:
     """A status that is no valid text is not sent and harms nobody."""
     Notifier(manager.getsockname()).send(STATUS="\ud800")
-    assert heard(manager) == []
+    assert [] == heard(manager)
 
 
 def test_a_life(manager: socket.socket) -> None:
@@ -90,14 +90,14 @@ def test_a_life(manager: socket.socket) -> None:
     systemd = Systemd(environ, lambda: "fine", clock)
     systemd.start()
     systemd.ready()
-    assert heard(manager) == ["WATCHDOG=1\nSTATUS=fine", "READY=1\nSTATUS=fine"]
+    assert ["WATCHDOG=1\nSTATUS=fine", "READY=1\nSTATUS=fine"] == heard(manager)
     clock.pump([0.5, 0.5, 1.0])
-    assert heard(manager) == ["WATCHDOG=1\nSTATUS=fine"] * 2
+    assert ["WATCHDOG=1\nSTATUS=fine"] * 2 == heard(manager)
     systemd.stopping(2.5)
-    assert heard(manager) == ["STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=2500000"]
+    assert ["STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=2500000"] == heard(manager)
     systemd.stop()
     clock.advance(10)
-    assert heard(manager) == []
+    assert [] == heard(manager)
 
 
 def test_status_without_a_watchdog(manager: socket.socket) -> None:
@@ -106,9 +106,9 @@ def test_status_without_a_watchdog(manager: socket.socket) -> None:
     Systemd({"NOTIFY_SOCKET": manager.getsockname()}, lambda: "fine", clock).start()
     heard(manager)
     clock.advance(9.9)
-    assert heard(manager) == []
+    assert [] == heard(manager)
     clock.advance(0.1)
-    assert heard(manager) == ["WATCHDOG=1\nSTATUS=fine"]
+    assert ["WATCHDOG=1\nSTATUS=fine"] == heard(manager)
 
 
 def test_without_systemd() -> None:
@@ -117,7 +117,7 @@ def test_without_systemd() -> None:
     systemd = Systemd({}, lambda: "fine", clock)
     systemd.start()
     systemd.stop()
-    assert clock.getDelayedCalls() == []
+    assert [] == clock.getDelayedCalls()
 
 
 def test_a_failing_status(manager: socket.socket) -> None:
@@ -129,4 +129,4 @@ def test_a_failing_status(manager: socket.socket) -> None:
 
     Systemd({"NOTIFY_SOCKET": manager.getsockname()}, fail, clock).start()
     clock.advance(10)
-    assert heard(manager) == ["WATCHDOG=1\nSTATUS=status unknown"] * 2
+    assert ["WATCHDOG=1\nSTATUS=status unknown"] * 2 == heard(manager)

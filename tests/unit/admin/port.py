@@ -95,7 +95,7 @@ class Port:
 
     def get(self, path: str, **headers: str) -> Response:
         """Get a page."""
-        return talk(self.site, request("GET", path, **headers))
+        return talk(self.site, request("GET", path, b"", **headers))
 
     def post(self, path: str, body: bytes, content_type: str = "application/json") -> Conversation:
         """Post to a page; its answer may have to wait."""

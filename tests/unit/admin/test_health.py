@@ -24,7 +24,7 @@ def test_live() -> None:
 
 def test_ready() -> None:
     """Without a reason against it, new clients are welcome."""
-    answer = Ready(lambda: []).answer(Ask())
+    answer = Ready(list).answer(Ask())
     assert (200, {"ready": True, "reasons": []}) == (answer.status, json.loads(answer.body))
 
 

@@ -138,7 +138,7 @@ def test_too_big() -> None:
 def test_content_type(content_type: str) -> None:
     """What a form of another origin can send is not taken."""
     page = PublishPage(BroadcastRequest, lambda _: succeed(None), 100)
-    answer = cast(Answer, page.answer(Ask(content_type, b'{"data":"d"}')))
+    answer = cast("Answer", page.answer(Ask(content_type, b'{"data":"d"}')))
     assert 415 == answer.status
 
 

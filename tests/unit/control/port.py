@@ -84,7 +84,7 @@ class ControlPort:
     def connect(self) -> Peer:
         """Give a peer that has read the greeting."""
         peer = Peer(self)
-        assert peer.hear() == GREETING
+        assert GREETING == peer.hear()
         return peer
 
     def _publish(self, publication: Publication) -> Deferred[None]:

@@ -37,7 +37,7 @@ def run(line: str, *clients: FakeClient) -> Outcome:
 
 def test_greeting() -> None:
     """The greeting names the instance and the way to help."""
-    assert commands().greeting == Reply(220, ('pushd instance 1; "help" lists the commands',))
+    assert Reply(220, ('pushd instance 1; "help" lists the commands',)) == commands().greeting
 
 
 def test_help_names_every_command() -> None:
@@ -45,36 +45,36 @@ def test_help_names_every_command() -> None:
     reply = run("help")
     assert isinstance(reply, Reply)
     named = [line.split()[0] for line in reply.lines[:-1]]
-    assert named == ["help", "status", "clients", "channels", "broadcast", "send", "kick", "quit"]
+    assert ["help", "status", "clients", "channels", "broadcast", "send", "kick", "quit"] == named
 
 
 def test_status() -> None:
     """The status is the shared one."""
-    assert run("STATUS ") == Reply(250, STATUS.lines())
+    assert Reply(250, STATUS.lines()) == run("STATUS ")
 
 
 def test_quit() -> None:
     """The session ends with a word."""
-    assert run("quit") == Reply(221, ("bye",), closes=True)
+    assert Reply(221, ("bye",), closes=True) == run("quit")
 
 
 @pytest.mark.parametrize("line", ["help me", "status x", "channels x", "quit x"])
 def test_commands_that_stand_alone(line: str) -> None:
     """What takes nothing refuses something."""
-    assert run(line) == Reply(501, ("this command stands alone",))
+    assert Reply(501, ("this command stands alone",)) == run(line)
 
 
 def test_broadcast() -> None:
     """The text is everything after one space, unchanged."""
-    assert run("Broadcast  测试消息 ") == Publish(
-        Publication(" 测试消息 ".encode()), "sent to every client of every instance"
+    assert Publish(Publication(" 测试消息 ".encode()), "sent to every client of every instance") == run(
+        "Broadcast  测试消息 "
     )
 
 
 def test_send() -> None:
     """The channel is one word; the text is everything after one space."""
-    assert run("send  222  your order") == Publish(
-        Publication(b" your order", ("222",)), "sent to channel 222"
+    assert Publish(Publication(b" your order", ("222",)), "sent to channel 222") == run(
+        "send  222  your order"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_text_that_follows(line: str) -> None:
 
 def test_a_text_too_long() -> None:
     """The bound on a message holds on one line too."""
-    assert run("broadcast " + "x" * 33) == Reply(552, ("the text is longer than 32 bytes",))
+    assert Reply(552, ("the text is longer than 32 bytes",)) == run("broadcast " + "x" * 33)
 
 
 @pytest.mark.parametrize(
@@ -104,39 +104,39 @@ def test_a_text_too_long() -> None:
 )
 def test_a_bad_channel(line: str, fault: str) -> None:
     """A name that is none is your mistake, and not quoted."""
-    assert run(line) == Reply(501, (fault,))
+    assert Reply(501, (fault,)) == run(line)
 
 
 def test_kick() -> None:
     """The client with the number is disconnected for good, no other one."""
     one, two = FakeClient(1), FakeClient(2)
-    assert run("kick 2", one, two) == Reply(250, ("client 2 disconnected",))
+    assert Reply(250, ("client 2 disconnected",)) == run("kick 2", one, two)
     assert ([], [KICKED]) == (one.closed, two.closed)
 
 
 @pytest.mark.parametrize("rest", ["", " x", " -1", " \u0663", " " + "9" * 20])
 def test_kick_without_a_number(rest: str) -> None:
     """What is no number is your mistake."""
-    assert run("kick" + rest) == Reply(501, ("usage: kick CLIENT, a number that clients gives",))
+    assert Reply(501, ("usage: kick CLIENT, a number that clients gives",)) == run("kick" + rest)
 
 
 def test_kick_nobody() -> None:
     """A number that nobody has is said so."""
-    assert run("kick 3", FakeClient(1)) == Reply(550, ("no client has this number",))
+    assert Reply(550, ("no client has this number",)) == run("kick 3", FakeClient(1))
 
 
 def test_clients() -> None:
     """A line for each, by number; only who waits for its socket can be behind."""
     many = FakeClient(1, channels={"a", "b", "c", "d", "e", "f", "g"}, opened_at=40.0, cursor=3)
     slow = FakeClient(2, "sse", peer="a b\n", channels={"x\n"}, waiting=True, cursor=90)
-    assert run("clients", slow, many) == Reply(
+    assert Reply(
         250,
         (
             "1 raw '127.0.0.1:5000' ['a', 'b', 'c', 'd', 'e'] and 2 more up 1m0s behind 0",
             "2 sse 'a b\\n' ['x\\n'] up 1m40s behind 10",
             "2 clients",
         ),
-    )
+    ) == run("clients", slow, many)
 
 
 def test_pages_of_clients() -> None:
@@ -152,13 +152,13 @@ def test_pages_of_clients() -> None:
 
 def test_clients_after_what() -> None:
     """A page begins after a number."""
-    assert run("clients all") == Reply(501, ("usage: clients [AFTER], a number that clients gives",))
+    assert Reply(501, ("usage: clients [AFTER], a number that clients gives",)) == run("clients all")
 
 
 def test_channels() -> None:
     """The largest first, equals by name; the names are escaped."""
     clients = FakeClient(1, channels={"b", "a", "x\n"}), FakeClient(2, channels={"b"})
-    assert run("channels", *clients) == Reply(250, ("'b' 2", "'a' 1", "'x\\n' 1", "3 channels"))
+    assert Reply(250, ("'b' 2", "'a' 1", "'x\\n' 1", "3 channels")) == run("channels", *clients)
 
 
 def test_too_many_channels() -> None:
@@ -179,13 +179,13 @@ def test_too_many_channels() -> None:
 )
 def test_an_unknown_command(line: str, hint: str) -> None:
     """The nearest command is suggested; the line itself is not repeated."""
-    assert run(line) == Reply(500, (f"unknown command; {hint}",))
+    assert Reply(500, (f"unknown command; {hint}",)) == run(line)
 
 
 def test_an_unknown_first_line() -> None:
     """Who begins with no command is no operator."""
-    assert commands().run(b"hello", first=True) == Reply(
-        500, ("the first line must be a command",), closes=True
+    assert Reply(500, ("the first line must be a command",), closes=True) == commands().run(
+        b"hello", first=True
     )
 
 
@@ -195,12 +195,12 @@ def test_an_unknown_first_line() -> None:
 )
 def test_http(line: str, first: bool) -> None:
     """What looks like a browser's request is hung up on, wherever it stands."""
-    assert commands().run(line.encode(), first=first) == HANG_UP
+    assert HANG_UP == commands().run(line.encode(), first=first)
 
 
 @pytest.mark.parametrize("first", [True, False])
 def test_not_utf_8(first: bool) -> None:
     """A line that is not UTF-8 is your mistake, and no way to begin."""
-    assert commands().run(b"broadcast \xe9", first=first) == Reply(
-        501, ("the line is not UTF-8",), closes=first
+    assert Reply(501, ("the line is not UTF-8",), closes=first) == commands().run(
+        b"broadcast \xe9", first=first
     )

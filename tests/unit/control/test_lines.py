@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushd.control.lines import LineReader, LineTooLong
+from pushd.control.lines import LineReader, LineTooLongError
 
 
 def lines(reader: LineReader) -> list[bytes]:
@@ -28,8 +28,8 @@ def lines(reader: LineReader) -> list[bytes]:
 def test_line_ends(data: bytes, expected: list[bytes]) -> None:
     """LF, CR LF and CR NUL end a line; CR or NUL alone belong to it."""
     reader = LineReader(100)
-    assert reader.feed(data) == b""
-    assert lines(reader) == expected
+    assert b"" == reader.feed(data)
+    assert expected == lines(reader)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_telnet_commands(data: bytes, expected: bytes, answer: bytes) -> None:
     """Telnet's commands vanish from the text, and every offered or wanted option is refused."""
     reader = LineReader(100)
     assert reader.feed(data) == answer
-    assert lines(reader) == [expected]
+    assert [expected] == lines(reader)
 
 
 @given(
@@ -69,9 +69,9 @@ def test_lines_may_be_taken_between_segments() -> None:
     """What was taken does not come again."""
     reader = LineReader(100)
     reader.feed(b"a\nb")
-    assert lines(reader) == [b"a"]
+    assert [b"a"] == lines(reader)
     reader.feed(b"c\n")
-    assert lines(reader) == [b"bc"]
+    assert [b"bc"] == lines(reader)
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
@@ -79,9 +79,9 @@ def test_a_line_too_long(end: bytes) -> None:
     """A line beyond the bound is an error, whether it ends or not; one at the bound is none."""
     reader = LineReader(4)
     reader.feed(b"abcd\r\n")
-    assert reader.next() == b"abcd"
+    assert b"abcd" == reader.next()
     reader.feed(b"abcdef" + end)
-    with pytest.raises(LineTooLong):
+    with pytest.raises(LineTooLongError):
         reader.next()
 
 
@@ -89,5 +89,5 @@ def test_a_telnet_command_without_end() -> None:
     """A subnegotiation is bounded like a line."""
     reader = LineReader(4)
     reader.feed(b"\xff\xfa12")
-    with pytest.raises(LineTooLong):
+    with pytest.raises(LineTooLongError):
         reader.feed(b"3")

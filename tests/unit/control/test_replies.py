@@ -7,12 +7,12 @@ from pushd.control.replies import HANG_UP, Reply
 
 def test_one_line() -> None:
     """The code, a space, the text."""
-    assert Reply(250, ("done",)).encode() == b"250 done\r\n"
+    assert b"250 done\r\n" == Reply(250, ("done",)).encode()
 
 
 def test_several_lines() -> None:
     """Every line but the last has a hyphen after its code."""
-    assert Reply(250, ("a", "b", "c")).encode() == b"250-a\r\n250-b\r\n250 c\r\n"
+    assert b"250-a\r\n250-b\r\n250 c\r\n" == Reply(250, ("a", "b", "c")).encode()
 
 
 def test_text_of_any_script() -> None:
@@ -22,4 +22,4 @@ def test_text_of_any_script() -> None:
 
 def test_nothing_to_say() -> None:
     """A hang-up has no words."""
-    assert HANG_UP.encode() == b""
+    assert b"" == HANG_UP.encode()
