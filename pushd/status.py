@@ -38,7 +38,7 @@ class Status:
         uptime: Seconds since it started.
         attached: Whether the broker's consumer is live.
         broker: What the broker says about itself, one line.
-        clients: How many clients there are, by protocol.
+        clients: How many clients there are, by protocol; 0 for one whose last client has left.
         channels: How many channels have a subscriber.
         position: Up to where everything has been fanned out.
         messages: Messages received from the broker.
@@ -62,7 +62,7 @@ class Status:
     def lines(self) -> tuple[str, ...]:
         """Give the three lines an operator reads."""
         total = sum(self.clients.values())
-        kinds = ", ".join(f"{name} {count}" for name, count in _largest_first(self.clients))
+        kinds = ", ".join(f"{name} {count}" for name, count in _largest_first(self.clients) if count)
         return (
             f"instance {self.instance}, up {duration(self.uptime)}, {self._broker_line()}",
             f"clients {total}{f' ({kinds})' if kinds else ''}, channels {self.channels}",
@@ -124,7 +124,7 @@ class Reporter:
             uptime=self.clock.seconds() - self.started_at,
             attached=broker.attached,
             broker=broker.text,
-            clients={name: count for name, count in self.roster.counts.items() if count},
+            clients=dict(self.roster.counts),
             channels=len(self.roster.channels),
             position=self.roster.position,
             messages=self.stats.messages,

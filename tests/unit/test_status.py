@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -58,6 +59,13 @@ def test_lines() -> None:
         "clients 4 (raw 2, centrifugo 1, sse 1), channels 1",
         "messages 7, deliveries 21, slow 2",
     ) == snapshot(*clients).lines()
+
+
+def test_the_last_one_has_left() -> None:
+    """A protocol without clients is a number for programs, and no word for people."""
+    status = replace(snapshot(), clients={"raw": 0, "sse": 1})
+    assert "clients 1 (sse 1), channels 0" == status.lines()[1]
+    assert {"sse": 1, "raw": 0} == status.as_json()["clients"]
 
 
 def test_nobody() -> None:
