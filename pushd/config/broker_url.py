@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 __all__ = ["BrokerUrl"]
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
+_SHAPE = "memory:, amqp://user:password@host:5672/vhost or amqps://user:password@host/vhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,12 @@ class BrokerUrl:
         """
         if text == "memory:":
             return cls("memory")
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:  # its message quotes what may be a password
+            raise ValueError(_SHAPE) from None
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ValueError(
-                "memory:, amqp://user:password@host:5672/vhost or amqps://user:password@host/vhost"
-            )
+            raise ValueError(_SHAPE)
         if parts.query or parts.fragment:
             raise ValueError("a broker URL without ? and #, percent-encoded where they belong to a password")
         return cls(

@@ -70,7 +70,7 @@ class Pushd(Section):
 
     instance: InstanceName = key(
         "1",
-        "A name or number; --instance wins over it. It is what heartbeats answer, and ${instance} elsewhere.",
+        "A name or number; --instance wins. It is what heartbeats answer, and ${instance} elsewhere.",
     )
 
 
@@ -91,20 +91,20 @@ class Broker(Section):
 
     url: BrokerUrls = key(
         "memory:",
-        "memory: (embedded, for a single instance), amqp://user:password@host:5672/vhost or amqps://; several "
-        "nodes of one cluster are separated by commas. A slash inside a name is %2F.",
+        "memory: (embedded, for a single instance), amqp://user:password@host:5672/vhost or amqps://…; "
+        "several nodes of one cluster are separated by commas. A slash inside a name is %2F.",
         secret=True,
     )
     exchange: Name = key("com.jihaixiang.test", "The durable fanout exchange that applications publish to.")
     queue: Literal["stream", "exclusive"] = key(
         "stream",
-        "stream: all instances read one shared stream and can resume; exclusive: a queue per instance.",
+        "stream: all instances read one stream and can resume; exclusive: a queue per instance.",
     )
     stream: Name = key("${exchange}.history", "The name of the stream.")
     stream_max_age: Duration = key("1h", "How long the stream keeps messages.")
     stream_max_bytes: Size = key("1GB", "How much the stream keeps.")
     prefetch: Annotated[int, whole(1, 65535)] = key(
-        "500", "Messages under way to this instance, unacknowledged."
+        "500", "Unacknowledged messages under way to this instance."
     )
     heartbeat: Duration = key("30s", "How often an idle connection to the broker proves that it lives.")
     ca_file: ExistingFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")
@@ -131,9 +131,7 @@ class WebSocket(Section):
     """WebSockets."""
 
     path: HttpPath = key("/websocket/", "The raw route; what follows in the URL is a channel.")
-    ping_interval: Duration = key(
-        "25s", "How often a silent client is pinged; below nginx's proxy_read_timeout."
-    )
+    ping_interval: Duration = key("25s", "Ping silent clients; below nginx's proxy_read_timeout.")
     ping_timeout: Duration = key("20s", "How long the answer may take.")
     heartbeat_reply: str = key(
         '{"Received: ": "${instance}"}', "What a text frame from a client on the raw route is answered with."
@@ -161,9 +159,7 @@ class Limits(Section):
     """What one instance takes on."""
 
     connections: Annotated[int, whole(1, 10_000_000)] = key("50000", "Client connections at once.")
-    connections_per_ip: Annotated[int, whole(1, 10_000_000)] = key(
-        "1000", "Client connections of one address."
-    )
+    connections_per_ip: Annotated[int, whole(1, 10_000_000)] = key("1000", "Those of one address.")
     handshake_timeout: Duration = key("5s", "From accepting a connection to the end of its handshake.")
     accept_rate: Annotated[int, whole(0, 10_000_000)] = key(
         "10000", "New clients per second; others get 503 and nginx tries the next instance. 0 means no limit."
@@ -192,12 +188,10 @@ class Limits(Section):
 class Auth(Section):
     """Who may connect."""
 
-    mode: Literal["anonymous", "jwt"] = key(
-        "anonymous", "anonymous, or jwt: a signed token says who and what for."
-    )
+    mode: Literal["anonymous", "jwt"] = key("anonymous", "jwt: a signed token says who and what for.")
     allowed_origins: Origins = key(
         "*",
-        "Origins whose pages may connect, such as https://example.com or https://*.example.com; * means all.",
+        "Origins whose pages may connect, such as https://example.com, https://*.example.com; * means all.",
     )
     trusted_proxies: Networks = key(
         "127.0.0.0/8, ::1/128",
@@ -211,9 +205,7 @@ class Auth(Section):
 class Log(Section):
     """What is logged, to stdout."""
 
-    level: Literal["debug", "info", "warn", "error", "critical"] = key(
-        "info", "The least level that is logged."
-    )
+    level: Literal["debug", "info", "warn", "error", "critical"] = key("info", "The least that is logged.")
     format: Literal["text", "json"] = key(
         "text", "text: a line per event for people and journald; json: an object per line for collectors."
     )
@@ -242,19 +234,11 @@ def contradictions(config: Config) -> Iterator[tuple[str, str, str]]:
     """
     broker, auth = config.broker, config.auth
     if broker.urls[0].scheme == "memory" and config.pushd.instance != "1":
-        yield (
-            "broker",
-            "url",
-            "amqp:// for an instance other than 1: with memory: they would not see each other",
-        )
+        yield "pushd", "instance", "1 with the memory broker: a second instance would not see its messages"
     if bool(broker.certificate) != bool(broker.private_key):
-        empty = "private_key" if broker.certificate else "certificate"
-        yield "broker", empty, "certificate and private_key both, or neither"
+        missing = "private_key" if broker.certificate else "certificate"
+        yield "broker", missing, "certificate and private_key both, or neither"
     if auth.mode == "jwt" and len(auth.jwt_secret.encode()) < 32:
         yield "auth", "jwt_secret", "at least 32 bytes when mode is jwt (RFC 7518 section 3.2)"
     if broker.stream_max_age < config.history.max_age:
-        yield (
-            "broker",
-            "stream_max_age",
-            "no less than max_age in [history], which is read back from the stream",
-        )
+        yield "broker", "stream_max_age", "no less than max_age of [history], which is read from the stream"

@@ -1,0 +1,142 @@
+"""``twistd pushd``: its options, and the service it runs. The only importer of the global reactor.
+
+Whatever keeps the daemon from starting is said on standard error without a traceback, and twistd ends
+with exit code 1. After a drain it ends with 0.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.error import CannotListenError
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.usage import Options as TwistedOptions
+
+from pushd import log, service
+from pushd.config import ConfigError, Effective, Listen, Log, load, show
+
+__all__ = ["Daemon", "Options", "makeService"]
+
+_log = Logger()
+
+
+class Options(TwistedOptions):
+    """What stands behind ``twistd pushd``.
+
+    Attributes:
+        effective: The configuration in force, once the options are parsed.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Pushes what is published to a RabbitMQ exchange to browsers. Without --config: the defaults, "
+        "with the embedded memory broker. twistd's own --logfile, --logger and --syslog, given before "
+        "the word pushd, replace the [log] section."
+    )
+    optParameters: ClassVar = [
+        ["config", "c", None, "The INI file."],
+        ["instance", "i", None, "The instance's name or number; wins over the file's."],
+    ]
+    optFlags: ClassVar = [["check", None, "Print the effective configuration, each value with its origin."]]
+
+    effective: Effective
+
+    def postOptions(self) -> None:
+        """Read the configuration; with ``--check``, show it and exit."""
+        try:
+            self.effective = load(self["config"], self["instance"], os.environ)
+        except ConfigError as error:
+            raise SystemExit(str(error)) from None
+        if self["check"]:
+            print(show(self.effective))  # noqa: T201 - it is what --check is for
+            raise SystemExit(0)
+
+
+class Daemon(MultiService):
+    """The service at the root of the process: start, signals and log, as twistd would not have them.
+
+    twistd prints a traceback when a port is in use, ends by the signal it got even after a good
+    drain, and takes a log observer from the application alone, which a plugin never sees but here.
+
+    Args:
+        listen: To name the listener that cannot start.
+        observer: Where events go; ``None`` leaves that to twistd.
+        foreground: Whether nobody waits for the start but the shell or systemd. A twistd that went
+            to the background hears of a failure only as an ordinary exception.
+    """
+
+    def __init__(self, listen: Listen, observer: ILogObserver | None, *, foreground: bool) -> None:
+        super().__init__()
+        self._listen = listen
+        self._observer = observer
+        self._foreground = foreground
+
+    def setServiceParent(self, parent: Componentized) -> None:
+        """Become part of twistd's application, and give it our log observer."""
+        if self._observer is not None:
+            parent.setComponent(ILogObserver, self._observer)
+        super().setServiceParent(parent)
+
+    def privilegedStartService(self) -> None:
+        """Start what needs the rights the process was started with."""
+        self._start(super().privilegedStartService)
+
+    def startService(self) -> None:
+        """Start everything."""
+        self._start(super().startService)
+
+    def _start(self, start: Callable[[], None]) -> None:
+        try:
+            start()
+        except CannotListenError as error:
+            if not self._foreground:
+                raise
+            _log.critical("{refusal}", refusal=_refusal(error, self._listen))
+            raise SystemExit(1) from None
+
+
+def _refusal(error: CannotListenError, listen: Listen) -> str:
+    """Name the listener: Twisted knows only its address."""
+    address = str(error.port)
+    fields = {name: text.replace("=", ":").split(":") for name, text in listen if isinstance(text, str)}
+    names = " or ".join(name for name in fields if address in fields[name])
+    where = f"{error.interface}:{address}" if error.interface else address
+    return f"[listen] {names}: cannot listen on {where}: {error.socketError}"
+
+
+def makeService(options: Options) -> IService:
+    """Build the daemon; twistd calls this once, with the parsed options."""
+    from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place that may choose
+
+    config, twistd = options.effective.config, cast("TwistedOptions", options.parent)
+    daemon = Daemon(config.listen, _observer(twistd, config.log), foreground=bool(twistd["nodaemon"]))
+    service.build(config, reactor).setServiceParent(daemon)
+    reactor.callWhenRunning(_take_signals, reactor)
+    return daemon
+
+
+def _observer(twistd: TwistedOptions, wanted: Log) -> ILogObserver | None:
+    """Give the observer for stdout, unless twistd was told to log elsewhere."""
+    if not twistd["nodaemon"] or twistd["logfile"] not in {None, "-"} or twistd["syslog"]:
+        return None
+    log.quieten_libraries()
+    out = sys.stdout.buffer
+    return log.observer(out, wanted.level, wanted.format, journal=log.is_journal(os.environ, out))
+
+
+def _take_signals(reactor: Any) -> None:
+    """Drain on the first SIGTERM or SIGINT, whose handlers the reactor has just set; end on a second."""
+
+    def stop(*_: object) -> None:
+        for each in signal.SIGTERM, signal.SIGINT:
+            signal.signal(each, signal.SIG_DFL)
+        reactor.callFromThread(reactor.stop)
+
+    for number in signal.SIGTERM, signal.SIGINT:
+        signal.signal(number, stop)
