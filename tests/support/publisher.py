@@ -91,7 +91,7 @@ class NumberedPublisher:
                     self._session()
                 except (AMQPError, OSError):
                     self._over.wait(0.1)  # the broker is away; nothing to wait for but time
-        except Exception as error:  # noqa: BLE001, raised again by finish()
+        except Exception as error:  # noqa: BLE001  raised again by finish()
             self.error = error
 
     def _complete(self) -> bool:
