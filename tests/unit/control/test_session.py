@@ -209,3 +209,20 @@ def test_nothing_follows_the_last_reply() -> None:
     peer.say(b"quit\nstatus\n")
     peer.session.say(Reply(250, ("more",)))
     assert b"" == peer.hear()
+
+
+def test_a_look_at_a_session() -> None:
+    """Silence ends it, unless a confirm is awaited; if it has not ended by the next look, it is dropped."""
+    port = ControlPort()
+    peer = port.connect()
+    peer.say(b"broadcast a\n")
+    peer.session.look(port.clock.seconds() + 1)
+    assert b"" == peer.hear()
+    port.confirms[0].callback(None)
+    peer.session.look(port.clock.seconds())
+    assert SENT == peer.hear()
+    peer.session.look(port.clock.seconds() + 1)
+    assert b"421 idle for too long\r\n" == peer.hear()
+    assert not peer.wire.dropped
+    peer.session.look(port.clock.seconds())
+    assert peer.wire.dropped

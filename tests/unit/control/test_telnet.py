@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
 
 from pushd.control.replies import Publish, Reply
+from pushd.interfaces import PublishError
 from pushd.message import Publication
 from tests.unit.control.port import GREETING, ControlPort, Peer
 
@@ -91,3 +92,13 @@ def test_a_fault_in_publishing() -> None:
         factory.published(Publish(Publication(b"a"), "sent")).addCallback(replies.append)
     assert [Reply(451, ("not sent: internal error; the log has the details",))] == replies
     assert [LogLevel.critical] == [event["log_level"] for event in events]
+
+
+def test_a_refusal_of_the_broker() -> None:
+    """The reason is said; whether it may pass decides the code."""
+    port = ControlPort()
+    replies: list[Reply] = []
+    for temporary in (True, False):
+        port.factory.published(Publish(Publication(b"a"), "sent")).addCallback(replies.append)
+        port.confirms[-1].errback(PublishError("away", temporary=temporary))
+    assert [Reply(451, ("not sent: away",)), Reply(554, ("not sent: away",))] == replies
