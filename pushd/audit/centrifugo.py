@@ -140,7 +140,6 @@ class CentrifugoClient(Client):
             self._positions[channel].offset = push["pub"].get("offset", 0)
             self.take_value(push["pub"].get("data"))
         elif "subscribe" in push:
-            self._positions.pop(channel, None)
             self._subscribed(channel, push["subscribe"])
         elif "unsubscribe" in push:
             if push["unsubscribe"]["code"] < 2500:
