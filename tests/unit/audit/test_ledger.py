@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pushd.audit.ledger import Ledger
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 def filled(numbers: Iterable[int]) -> Ledger:
+    """Make a ledger that took these."""
     ledger = Ledger()
     for number in numbers:
         ledger.take(number)
