@@ -62,7 +62,8 @@ def load(
     if complaints := [f"{raw.origin}: {raw.complaint}" for raw in written if raw.complaint]:
         raise ConfigError(complaints)
     settings, problems = settle(known, written, secrets)
-    _refuse(problems)
+    if problems:
+        raise _error(problems)
     return Effective(_validated(settings), tuple(settings.values()))
 
 
@@ -87,9 +88,10 @@ def _validated(settings: Mapping[Place, Setting]) -> Config:
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        _refuse([_problem(fault, settings) for fault in error.errors()])
-        raise
-    _refuse([Problem(settings[section, key], expected) for section, key, expected in contradictions(config)])
+        raise _error([_problem(fault, settings) for fault in error.errors()]) from None
+    found = [Problem(settings[section, key], expected) for section, key, expected in contradictions(config)]
+    if found:
+        raise _error(found)
     return config
 
 
@@ -101,8 +103,7 @@ def _problem(fault: ErrorDetails, settings: Mapping[Place, Setting]) -> Problem:
     return Problem(settings[str(section), str(key)], expected)
 
 
-def _refuse(problems: list[Problem]) -> None:
-    """Raise for any problem; for the instance alone if it is wrong, as other values are made from it."""
-    if problems:
-        root = [problem for problem in problems if problem.setting.key == "instance"]
-        raise ConfigError([str(problem) for problem in root or problems])
+def _error(problems: list[Problem]) -> ConfigError:
+    """Make the error; of the instance alone if it is wrong, as other values are made from it."""
+    root = [problem for problem in problems if problem.setting.key == "instance"]
+    return ConfigError([str(problem) for problem in root or problems])

@@ -109,10 +109,8 @@ def _syntax(path: str, error: configparser.Error) -> tuple[str, str]:
             return f"{path}:{line}", f"[{section}] {key} stands here a second time"
         case configparser.MissingSectionHeaderError(lineno=line):
             return f"{path}:{line}", "expected a [section] before the first key"
-        case configparser.ParsingError(errors=[(line, _), *_]):
-            return f"{path}:{line}", "expected key = value, a [section] or a comment"
-        case _:
-            return path, "expected an INI file"
+    assert isinstance(error, configparser.ParsingError)
+    return f"{path}:{error.errors[0][0]}", "expected key = value, a [section] or a comment"
 
 
 def _suggestion(name: str, known: Mapping[str, object]) -> str:
