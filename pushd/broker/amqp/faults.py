@@ -1,0 +1,70 @@
+"""Why a connection or a channel was lost, in one line that tells an operator what to do. Pure."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["Lost", "explain"]
+
+# What RabbitMQ says (reply codes: AMQP 0-9-1 section 1.3 "constants"), and what an operator can do about it.
+_ADVICE = (
+    (403, "Login was refused", "check user and password in [broker] url"),
+    (
+        403,
+        "write .*amq.default",
+        "a stream needs write permission on amq.default: instances put marks into it",
+    ),
+    (403, "access to ", "grant the permission, or declare what is missing beforehand"),
+    (404, "home node .* is down", "a node of the stream is still starting, or lost"),
+    (406, "inequivalent arg 'type' for exchange", "pushd needs a fanout exchange"),
+    (406, "inequivalent arg .* for exchange", "pushd needs a durable exchange that is not deleted by itself"),
+    (406, "inequivalent arg .* for queue", "it was declared with other arguments than [broker] configures"),
+    (
+        406,
+        "x-queue-type|rabbit_stream_queue",
+        "streams need RabbitMQ 3.9; without them use queue = exclusive",
+    ),
+    (406, "running replica on the local node", "connect to a node that holds a replica of the stream"),
+    (530, "vhost", "check the virtual host in [broker] url, and that the user may use it"),
+    (540, "stream", "streams need RabbitMQ 3.9; without them use queue = exclusive"),
+)
+
+_LONGEST = 300
+
+
+class Lost(Exception):
+    """A connection, a channel or a consumer is gone, or never came to be.
+
+    Attributes:
+        code: AMQP's reply code, or 0 when the broker did not give one.
+        reason: Why, in one printable line.
+    """
+
+    def __init__(self, reason: str, code: int = 0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+
+
+def explain(error: BaseException) -> Lost:
+    """Translate an error of pika, Twisted or OpenSSL.
+
+    Args:
+        error: What ended it. A close by the broker carries ``reply_code`` and ``reply_text``.
+    """
+    if isinstance(error, Lost):
+        return error
+    code = getattr(error, "reply_code", 0)
+    if not code:
+        return Lost(_line(f"{type(error).__name__}: {error}"))
+    text = _line(error.reply_text)  # type: ignore[attr-defined]
+    advice = next(
+        (f" ({todo})" for known, said, todo in _ADVICE if known == code and re.search(said, text)), ""
+    )
+    return Lost(f"{code} {text}{advice}", code)
+
+
+def _line(text: object) -> str:
+    """Make one printable line of what somebody else wrote."""
+    joined = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else "?" for c in joined)[:_LONGEST]

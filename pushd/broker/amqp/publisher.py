@@ -1,0 +1,128 @@
+"""Publishes over a connection of its own: a broker short of memory stops reading from publishers.
+
+On the consumer's connection it would not read acknowledgements any more, and deliveries would stop too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from pushd.broker.amqp.keeper import Keeper, Node
+from pushd.broker.amqp.outbox import Outbox
+from pushd.broker.amqp.session import Session
+from pushd.broker.amqp.topology import declare_exchange
+from pushd.broker.backoff import Backoff
+from pushd.broker.codec import Refused, encode
+from pushd.broker.marks import Mark
+from pushd.interfaces import PublishError
+from pushd.message import Publication
+from pushd.stats import Stats
+
+__all__ = ["Publisher"]
+
+
+class Publisher:
+    """Publishes with confirms.
+
+    Args:
+        clock: For time stamps and deadlines.
+        nodes: Where to connect.
+        exchange: Where publications go.
+        stats: Where they are counted.
+        backoff: Between attempts to connect.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, nodes: Sequence[Node], exchange: str, stats: Stats, backoff: Backoff
+    ) -> None:
+        self._clock = clock
+        self._exchange = exchange
+        self._stats = stats
+        self._keeper = Keeper(clock, nodes, "publishing", self._prepare, backoff)
+        self._session: Session | None = None
+        self._outbox: Outbox | None = None
+        self._marks: Outbox | None = None
+        self._waiting: list[Deferred[None]] = []
+
+    def start(self) -> None:
+        """Connect, and stay connected."""
+        self._keeper.start()
+
+    def stop(self) -> Deferred[None]:
+        """Disconnect; fires when nothing is left open."""
+        return self._keeper.stop()
+
+    @property
+    def trouble(self) -> str:
+        """Why publications are refused now, or ``""``."""
+        session = self._session
+        return self._keeper.trouble or (session.link.blocked if session else "")
+
+    def connected(self) -> Deferred[None]:
+        """Fire when publications are taken, at once if they are."""
+        ready: Deferred[None] = Deferred()
+        if self._keeper.trouble:
+            self._waiting.append(ready)
+        else:
+            ready.callback(None)
+        return ready
+
+    def publish(self, publication: Publication) -> Deferred[None]:
+        """Publish to the exchange; see :class:`pushd.interfaces.Broker`."""
+        try:
+            routing_key, properties, body = encode(publication, self._clock.seconds())
+        except Refused as refused:
+            confirmed: Deferred[None] = fail(PublishError(refused.advice, temporary=False))
+        else:
+            confirmed = self._send(self._outbox, self._exchange, routing_key, properties, body)
+        return confirmed.addCallbacks(self._confirmed, self._failed)
+
+    async def mark(self, stream: str, mark: Mark) -> None:
+        """Publish a mark into a stream, over the default exchange.
+
+        On a channel of its own: without the permission the broker closes the channel.
+
+        Raises:
+            PublishError: It is not confirmed.
+        """
+        if self._session is not None and (self._marks is None or self._marks.lost):
+            self._marks = await self._open(self._session)
+        await self._send(self._marks, "", stream, {"headers": mark.headers(), "delivery_mode": 2}, b"")
+
+    async def _prepare(self, session: Session) -> None:
+        await declare_exchange(session.link, self._exchange)
+        self._outbox = await self._open(session)
+        self._marks = None
+        self._session = session
+        self._keeper.works()
+        waiting, self._waiting = self._waiting, []
+        for ready in waiting:
+            ready.callback(None)
+
+    async def _open(self, session: Session) -> Outbox:
+        channel = await session.link.channel()
+        return await Outbox(self._clock, channel, session.end).open()
+
+    def _send(
+        self,
+        outbox: Outbox | None,
+        exchange: str,
+        routing_key: str,
+        properties: dict[str, object],
+        body: bytes,
+    ) -> Deferred[None]:
+        trouble = self.trouble
+        if outbox is None or trouble:
+            return fail(PublishError(f"not connected to the broker: {trouble}", temporary=True))
+        return outbox.publish(exchange, routing_key, properties, body)
+
+    def _confirmed(self, _: None) -> None:
+        self._stats.published += 1
+
+    def _failed(self, failure: Failure) -> Failure:
+        self._stats.publish_failed += 1
+        return failure

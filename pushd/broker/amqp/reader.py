@@ -1,0 +1,137 @@
+"""Reads a part of a stream again, on a channel of its own beside the live consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.link import Channel, Link
+from pushd.broker.codec import Refused, decode
+from pushd.broker.marks import Life, Mark
+from pushd.interfaces import ReadError
+from pushd.message import Message
+
+__all__ = ["offset_of", "read_back", "scan_marks"]
+
+_PREFETCH = 200
+"""Records the broker sends ahead."""
+
+_SILENCE = 10.0
+"""Seconds without a record after which reading is given up."""
+
+_Visit = Callable[[int, object, Any, bytes], bool]
+"""Takes offset, routing key, properties and body of a record; answers whether it needs no more."""
+
+
+def offset_of(properties: Any) -> int:
+    """Give the offset of a record, which RabbitMQ puts into a header."""
+    return int(properties.headers["x-stream-offset"])
+
+
+async def read_back(
+    clock: IReactorTime, link: Link, stream: str, after: int, until: int, max_bytes: int
+) -> Sequence[Message]:
+    """Give the messages with ``after < offset <= until``; see :meth:`pushd.interfaces.Broker.read`.
+
+    Raises:
+        ReadError: They are no longer whole, too much, or cannot be read.
+    """
+    found: list[Message] = []
+    room = max_bytes
+    first = True
+
+    def visit(offset: int, routing_key: object, properties: Any, body: bytes) -> bool:
+        nonlocal first, room
+        # RabbitMQ starts at the oldest record left, without a word, when the one asked for is gone.
+        if first and offset > after + 1:
+            raise ReadError("the stream no longer holds everything asked for")
+        first = False
+        if after < offset <= until and Mark.read(properties.headers) is None:
+            room -= len(body)
+            if room < 0:
+                raise ReadError("more than may be read back")
+            found.extend(_decode(offset, routing_key, properties, body))
+        return offset >= until
+
+    if after < until:
+        try:
+            await _scan(clock, link, stream, max(after, 0), visit)
+        except Lost as lost:
+            raise ReadError(lost.reason) from lost
+    return found
+
+
+async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life) -> None:
+    """Feed the marks from the stream's start to ``life`` until it knows the epoch.
+
+    Raises:
+        Lost: The stream cannot be read.
+    """
+
+    def visit(offset: int, _routing_key: object, properties: Any, _body: bytes) -> bool:
+        mark = Mark.read(properties.headers)
+        return mark is not None and life.scan(offset, mark)
+
+    await _scan(clock, link, stream, "first", visit)
+
+
+async def _scan(clock: IReactorTime, link: Link, stream: str, start: object, visit: _Visit) -> None:
+    """Feed the records from ``start`` on to ``visit`` until it needs no more; what it raises is raised here."""
+    channel = await link.channel()
+    scan = _Scan(clock, channel, visit)
+    try:
+        channel.watch(scan.fail)
+        await channel.call("basic_qos", prefetch_count=_PREFETCH)
+        await channel.consume(
+            stream,
+            scan.deliver,
+            lambda: scan.fail(Lost("the stream was deleted")),
+            {"x-stream-offset": start},
+        )
+        await scan.over
+    finally:
+        scan.end()
+        channel.close()
+
+
+class _Scan:
+    """One reading."""
+
+    def __init__(self, clock: IReactorTime, channel: Channel, visit: _Visit) -> None:
+        self.over: Deferred[None] = Deferred()
+        self._channel = channel
+        self._visit = visit
+        self._silence = clock.callLater(_SILENCE, self.fail, Lost("the stream sends nothing"))
+
+    def deliver(self, tag: int, routing_key: object, properties: Any, body: bytes) -> None:
+        if self.over.called:
+            return
+        self._silence.reset(_SILENCE)
+        if tag % (_PREFETCH // 4) == 0:
+            self._channel.ack(tag)
+        try:
+            if properties is not None and self._visit(offset_of(properties), routing_key, properties, body):
+                self.over.callback(None)
+        except Exception:
+            self.over.errback()
+
+    def fail(self, error: Exception) -> None:
+        if not self.over.called:
+            self.over.errback(error)
+
+    def end(self) -> None:
+        if self._silence.active():
+            self._silence.cancel()
+        self.over.addErrback(lambda _: None)  # nobody waits any more
+
+
+def _decode(offset: int, routing_key: object, properties: Any, body: bytes) -> Sequence[Message]:
+    """Decode what has been counted and logged when it came for the first time."""
+    try:
+        return decode(offset, routing_key, properties, body)
+    except Refused:
+        return ()
