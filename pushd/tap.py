@@ -110,9 +110,14 @@ def _refusal(error: CannotListenError, listen: Listen) -> str:
     return f"[listen] {names}: cannot listen on {where}: {error.socketError}"
 
 
-def makeService(options: Options) -> IService:
-    """Build the daemon; twistd calls this once, with the parsed options."""
-    from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place that may choose
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """Build the daemon; twistd calls this once, with the parsed options.
+
+    Args:
+        reactor: The process's own unless given.
+    """
+    if reactor is None:
+        from twisted.internet import reactor  # noqa: PLC0415, TID251 - the one place that may choose
 
     config, twistd = options.effective.config, cast("TwistedOptions", options.parent)
     daemon = Daemon(config.listen, _observer(twistd, config.log), foreground=bool(twistd["nodaemon"]))
