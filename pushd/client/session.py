@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from pushd.disconnect import EXPIRED
+
 if TYPE_CHECKING:
     from pushd.disconnect import Disconnect
     from pushd.hub import Hub
@@ -28,11 +30,13 @@ class Session:
         wire: The connection underneath, from ``opened`` on.
         heard_at: When the peer last proved that it lives, in reactor seconds; kept by the wire.
         pinged_at: When the unanswered ping left, or 0.0; kept by the sweep.
+        expires_at: When :meth:`expired` is due, in reactor seconds, or infinity; looked at by the sweep.
         leaves_at: When the connection's age is reached, or infinity; kept by the sweep.
     """
 
     __slots__ = (
-        "channels", "cursor", "encoding", "heard_at", "hub", "leaves_at", "pinged_at", "waiting", "wire", "write",
+        "channels", "cursor", "encoding", "expires_at", "heard_at", "hub", "leaves_at", "pinged_at",
+        "waiting", "wire", "write",
     )  # fmt: skip
 
     protocol: ClassVar[str]
@@ -46,6 +50,7 @@ class Session:
         self.heard_at = 0.0
         self.pinged_at = 0.0
         self.leaves_at = float("inf")
+        self.expires_at = float("inf")
 
     def opened(self, wire: Wire) -> None:
         """The handshake is done and its bytes are on their way; subclasses join the hub here."""
@@ -63,6 +68,14 @@ class Session:
         """End the connection for a named reason; nothing is written to it afterwards."""
         self.hub.leave(self, disconnect)
         self.wire.close(disconnect)
+
+    def ping(self) -> None:
+        """Keep the connection alive, and ask the peer for a sign of life; by default the wire's own way."""
+        self.wire.ping()
+
+    def expired(self) -> None:
+        """What the client was let in with has come to its end; by default the connection's end, too."""
+        self.close(EXPIRED)
 
     def missed(self) -> None:
         """Tell the client that messages may be missing; by default by ending the connection."""

@@ -1,0 +1,91 @@
+"""What a client missed on a channel, or asks to see again, out of the instance's memory.
+
+A recovery is whole or it is none. Reading and subscribing stand in one reactor turn, and nothing
+above the connection's own level is given: that comes as it comes to everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import takewhile
+
+from pushd.client.centrifugo.commands import History
+from pushd.client.centrifugo.errors import UNRECOVERABLE, RefusedError
+from pushd.hub import Hub
+from pushd.message import Message, Position
+
+__all__ = ["NOTHING_KNOWN", "Backlog"]
+
+NOTHING_KNOWN = Position("", 0)
+"""The position of a client that never had one: it recovers everything held."""
+
+
+class Backlog:
+    """Looks back for the clients of this protocol.
+
+    Args:
+        hub: Holds the messages.
+        max_bytes: Most bytes of bodies given in one answer.
+    """
+
+    def __init__(self, hub: Hub, max_bytes: int) -> None:
+        self._hub = hub
+        self._max_bytes = max_bytes
+
+    def recover(self, channel: str, after: Position, level: int) -> list[Message] | None:
+        """Give all of ``channel`` above ``after`` up to ``level``, or ``None``: not whole, or too much.
+
+        A position above ``level`` is none to recover from: what is in between is still to come.
+        """
+        if after.offset > level:
+            return None
+        messages = self._since(channel, after)
+        if messages is None:
+            return None
+        messages = _up_to(level, messages)
+        return messages if sum(len(message.body) for message in messages) <= self._max_bytes else None
+
+    def page(self, channel: str, request: History) -> list[Message]:
+        """Give the part of ``channel`` that is asked for, as much of it as one answer may hold.
+
+        Raises:
+            RefusedError: What follows the position is no longer whole, or the position is not of this log.
+        """
+        if request.limit == 0:
+            return []
+        messages = self._from(channel, request)
+        if messages is None:
+            raise RefusedError(UNRECOVERABLE)
+        return self._fitting(messages[: request.limit] if request.limit > 0 else messages)
+
+    def _from(self, channel: str, request: History) -> list[Message] | None:
+        """Order the messages as asked, from the position asked for: after it, or backwards from before it."""
+        level, since = self._hub.position.offset, request.since
+        if not request.reverse:
+            messages = self._since(channel, since.position if since else NOTHING_KNOWN)
+            return None if messages is None else _up_to(level, messages)
+        if since and since.epoch != self._hub.position.epoch:
+            return None
+        held = self._since(channel, NOTHING_KNOWN) or []
+        return _up_to(min(level, since.offset - 1) if since else level, held)[::-1]
+
+    def _since(self, channel: str, after: Position) -> list[Message] | None:
+        channels = (channel,)
+        if after == NOTHING_KNOWN:
+            after = self._hub.earliest(channels)
+        return self._hub.since(after, channels)
+
+    def _fitting(self, messages: Iterable[Message]) -> list[Message]:
+        """Take messages while their bodies fit; at least one, or nobody could ever go on from there."""
+        fitting: list[Message] = []
+        room = self._max_bytes
+        for message in messages:
+            room -= len(message.body)
+            if room < 0 and fitting:
+                break
+            fitting.append(message)
+        return fitting
+
+
+def _up_to(level: int, messages: Iterable[Message]) -> list[Message]:
+    return list(takewhile(lambda message: message.offset <= level, messages))

@@ -1,0 +1,206 @@
+"""What both forms of a client of this protocol have in common: being let in, subscribed, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any, ClassVar
+
+from pushd import __version__
+from pushd.client.auth import ANYBODY, ExpiredTokenError, Identity, InvalidTokenError
+from pushd.client.centrifugo import presence, replies
+from pushd.client.centrifugo.commands import Subscribe
+from pushd.client.centrifugo.desk import Desk
+from pushd.client.centrifugo.dialect import Dialect
+from pushd.client.centrifugo.errors import PERMISSION_DENIED, TOKEN_EXPIRED, RefusedError
+from pushd.client.centrifugo.leases import Leases
+from pushd.client.centrifugo.replies import Fields
+from pushd.client.session import Session
+from pushd.disconnect import EXPIRED
+from pushd.interfaces import Encoding
+from pushd.message import BROADCAST, Position
+
+__all__ = ["GRACE", "INSUFFICIENT", "LAPSED", "Client", "Unsubscribed"]
+
+GRACE = 25.0
+"""Seconds that a client has past the end of its token: it asks its application for the next one only then."""
+
+Unsubscribed = Mapping[str, Any]
+
+INSUFFICIENT: Unsubscribed = {"code": 2500, "reason": "insufficient state"}
+"""Messages may be missing: the client subscribes anew, and tries to recover."""
+
+LAPSED: Unsubscribed = {"code": 2501, "reason": "expired"}
+"""The subscription's token was not refreshed in time: the client subscribes anew, with another one."""
+
+
+class Client(Session):
+    """A session of this protocol.
+
+    Args:
+        desk: What it shares with all others.
+        encoding: How messages become bytes for it.
+
+    Attributes:
+        client: Its name towards itself and others; ``""`` before it was let in.
+        identity: Whom it belongs to.
+    """
+
+    __slots__ = ("_leases", "client", "desk", "identity")
+
+    protocol: ClassVar[str] = "centrifugo"
+    dialect: ClassVar[Dialect]
+
+    def __init__(self, desk: Desk, encoding: Encoding) -> None:
+        super().__init__(desk.hub, encoding)
+        self.desk = desk
+        self.client = ""
+        self.identity = ANYBODY
+        self._leases = Leases()
+
+    @property
+    def info(self) -> Fields:
+        """What others are told about it."""
+        return {"user": self.identity.user, "client": self.client}
+
+    @property
+    def subscribed(self) -> list[str]:
+        """Its channels, with the one for broadcasts."""
+        return [BROADCAST, *self.channels]
+
+    # What happens to it.
+
+    def ping(self) -> None:
+        """Ask for a sign of life, and give one; while its socket is full there are enough on their way."""
+        if self.client and not self.waiting:
+            self.tell([replies.PING])
+
+    def expired(self) -> None:
+        """Act on tokens whose time is over: end those subscriptions, or all of it."""
+        for channel in self._leases.take_ended(self.desk.clock.seconds()):
+            if channel == BROADCAST:
+                self.close(EXPIRED)
+                return
+            self._leave(channel)
+            self.announce(channel, "unsubscribe", LAPSED)
+        self.expires_at = self._leases.first
+
+    def lost(self) -> None:
+        """Leave, see :meth:`Session.lost`."""
+        channels = self.subscribed
+        super().lost()
+        if self.client:
+            for channel in channels:
+                self._announce(channel, "leave")
+
+    def announce(self, channel: str, kind: str, content: Fields) -> None:
+        """Tell it what happened on ``channel``."""
+        self.tell([self._push(channel, kind, content)])
+
+    def tell(self, objects: Sequence[bytes]) -> bool:
+        """Send JSON objects; tells whether the socket took them all."""
+        return self.write(self.dialect.frame(objects))
+
+    # Being let in.
+
+    def _enter(self, identity: Identity, wishes: Mapping[str, Subscribe]) -> Fields:
+        """Join the hub, and give the answer that says so.
+
+        Args:
+            identity: Whom it belongs to.
+            wishes: What it wants of each channel that the server subscribes it to, broadcasts included.
+        """
+        self.identity = identity
+        self.client = self.desk.new_client()
+        self.hub.join(self, wishes.keys() - {BROADCAST})
+        return {
+            **self._greeting(),
+            **self._lease(BROADCAST, identity.expires_at),
+            "subs": {self._name(channel): self._standing(channel, wish) for channel, wish in wishes.items()},
+            "ping": max(1, round(self.desk.rules.ping_interval)),
+        }
+
+    def _greeting(self) -> Fields:
+        return {"client": self.client, "version": f"pushd {__version__}"}
+
+    def _lease(self, channel: str, expires_at: float) -> Fields:
+        """Hold ``channel`` until ``expires_at`` and a little longer; give the fields that say so."""
+        left = expires_at - self.desk.now()
+        self._leases.grant(channel, self.desk.clock.seconds() + left + GRACE if left < inf else inf)
+        self.expires_at = self._leases.first
+        return {"expires": True, "ttl": max(1, int(left))} if left < inf else {}
+
+    # Subscriptions.
+
+    def _permit(self, channel: str, token: str) -> float:
+        """Tell until when this client may have ``channel``, in seconds since the Unix epoch.
+
+        Raises:
+            RefusedError: It may not.
+        """
+        if token:
+            return self._token_end(channel, token)
+        if not self.identity.may_use(channel):
+            raise RefusedError(PERMISSION_DENIED)
+        return inf
+
+    def _token_end(self, channel: str, token: str) -> float:
+        try:
+            return self.desk.auth.subscription(token, channel, self.identity.user)
+        except ExpiredTokenError as error:
+            raise RefusedError(TOKEN_EXPIRED) from error
+        except InvalidTokenError as error:
+            raise RefusedError(PERMISSION_DENIED) from error
+
+    def _standing(self, channel: str, wish: Subscribe) -> dict[str, Any]:
+        """Tell where a subscription stands, with what was missed up to there if that is asked for."""
+        epoch, level = self.hub.position.epoch, self._level()
+        standing = {"recoverable": True, "positioned": True, **replies.position(Position(epoch, level))}
+        if not wish.recover:
+            return standing
+        missed = self.desk.backlog.recover(channel, wish.position, level)
+        self.desk.stats.resumes["lost" if missed is None else "memory"] += 1
+        standing["was_recovering"] = True
+        if missed is not None:
+            standing["recovered"] = True
+        if missed:
+            # The client moves on from there with each publication that its application has taken.
+            standing.update(offset=wish.offset, publications=replies.publications(missed))
+        return standing
+
+    def _level(self) -> int:
+        """Up to where this connection has been served: the rest is still to come as it comes to everybody."""
+        return self.cursor if self.waiting else self.hub.position.offset
+
+    def _leave(self, channel: str) -> None:
+        self.hub.unsubscribe(self, channel)
+        self._leases.drop(channel)
+
+    # Telling.
+
+    def _name(self, channel: str) -> str:
+        return self.desk.rules.name(channel)
+
+    def _push(self, channel: str, kind: str, content: Fields) -> bytes:
+        return self.dialect.push(self._name(channel), kind, content)
+
+    def _again(self, channel: str) -> list[bytes]:
+        """Say that the server's subscription to ``channel`` ended, and begins again here."""
+        standing = {**self._standing(channel, Subscribe()), "was_recovering": True}
+        return [self._push(channel, "unsubscribe", INSUFFICIENT), self._push(channel, "subscribe", standing)]
+
+    def _announce(self, channel: str, kind: str) -> int:
+        """Tell the others on ``channel`` that this client came or went, and give their number.
+
+        Those that lag are spared.
+        """
+        if not self.desk.rules.join_leave:
+            return 0
+        try:
+            others = presence.audience(self.hub, channel, Client)
+        except RefusedError:
+            return 0
+        for other in others:
+            if other is not self and not other.waiting:
+                other.announce(channel, kind, {"info": self.info})
+        return len(others)

@@ -1,0 +1,244 @@
+"""From the bytes of one frame to commands, each a request with its number or the error it earned.
+
+A frame holds one JSON object or several, one per line; each names its method by its one key
+besides ``id``. Fields that are not known are passed over, as newer clients send some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from pushd.client.centrifugo.errors import BAD_REQUEST, METHOD_NOT_FOUND, NOT_AVAILABLE, Error
+from pushd.message import Position
+
+__all__ = [
+    "Command",
+    "Connect",
+    "History",
+    "NotACommandError",
+    "Ping",
+    "Pong",
+    "Presence",
+    "PresenceStats",
+    "Publish",
+    "Refresh",
+    "Request",
+    "Since",
+    "SubRefresh",
+    "Subscribe",
+    "Unsubscribe",
+    "parse",
+    "parse_connect",
+]
+
+Offset = Annotated[int, Field(ge=0, lt=2**64)]
+
+_LARGEST_ID = 2**32 - 1
+
+
+class NotACommandError(ValueError):
+    """What arrived is not this protocol; the connection ends."""
+
+
+def _without_nulls(fields: object) -> object:
+    """Take a ``null`` for an absent field, as the protocol's own decoders do."""
+    if isinstance(fields, dict):
+        return {name: value for name, value in fields.items() if value is not None}
+    return fields
+
+
+class Request(BaseModel):
+    """What a command asks for.
+
+    Attributes:
+        method: The key that names it, in the command and in its answer.
+    """
+
+    method: ClassVar[str] = ""
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class Since(Request):
+    """A place in a channel's history."""
+
+    offset: Offset = 0
+    epoch: str = ""
+
+    @property
+    def position(self) -> Position:
+        """The same as everybody else calls it."""
+        return Position(self.epoch, self.offset)
+
+
+class Subscribe(Since):
+    """Receive a channel, after recovering what was missed if so asked."""
+
+    method: ClassVar[str] = "subscribe"
+    channel: str = ""
+    token: str = ""
+    recover: bool = False
+    flag: Offset = 0
+
+    @property
+    def all_or_error(self) -> bool:
+        """Whether an impossible recovery must be an error: bit 2 of the flags."""
+        return bool(self.flag & 2)
+
+
+class Connect(Request):
+    """Open the session; always the first command."""
+
+    method: ClassVar[str] = "connect"
+    token: str = ""
+    subs: dict[str, Annotated[Subscribe, BeforeValidator(_without_nulls)]] = Field(default_factory=dict)
+
+
+class Unsubscribe(Request):
+    """Receive a channel no longer."""
+
+    method: ClassVar[str] = "unsubscribe"
+    channel: str
+
+
+class Publish(Request):
+    """Send ``data``, any JSON, to a channel."""
+
+    method: ClassVar[str] = "publish"
+    channel: str
+    data: object = None
+
+
+class Presence(Request):
+    """Who is on a channel?"""
+
+    method: ClassVar[str] = "presence"
+    channel: str
+
+
+class PresenceStats(Request):
+    """How many are on a channel?"""
+
+    method: ClassVar[str] = "presence_stats"
+    channel: str
+
+
+class History(Request):
+    """What was published on a channel? ``limit`` 0 asks for the position only, below 0 for all."""
+
+    method: ClassVar[str] = "history"
+    channel: str
+    limit: int = 0
+    since: Annotated[Since, BeforeValidator(_without_nulls)] | None = None
+    reverse: bool = False
+
+
+class Refresh(Request):
+    """Go on with a newer token."""
+
+    method: ClassVar[str] = "refresh"
+    token: str
+
+
+class SubRefresh(Request):
+    """Go on with a subscription by a newer token."""
+
+    method: ClassVar[str] = "sub_refresh"
+    channel: str
+    token: str
+
+
+class Ping(Request):
+    """Answer me."""
+
+    method: ClassVar[str] = "ping"
+
+
+class Pong(Request):
+    """The answer to our ping: an empty command without a number."""
+
+
+Command = tuple[int, Request | Error]
+"""The number to answer under (0: no answer is awaited) and what is asked, or the error to answer."""
+
+_METHODS: Mapping[str, type[Request] | Error] = MappingProxyType(
+    {
+        "rpc": NOT_AVAILABLE,
+        **{
+            kind.method: kind
+            for kind in (
+                Connect,
+                Subscribe,
+                Unsubscribe,
+                Publish,
+                Presence,
+                PresenceStats,
+                History,
+                Refresh,
+                SubRefresh,
+                Ping,
+            )
+        },
+    }
+)
+
+
+def parse(payload: bytes) -> list[Command]:
+    """Read the commands of one frame, in order.
+
+    Raises:
+        NotACommandError: Any of it is not JSON, not an object, or has no number or no method.
+    """
+    commands = [_command(line) for line in payload.split(b"\n") if line and not line.isspace()]
+    if not commands:
+        raise NotACommandError("empty frame")
+    return commands
+
+
+def parse_connect(payload: bytes) -> Connect:
+    """Read the bare connect request that opens a unidirectional session; nothing at all is one too.
+
+    Raises:
+        NotACommandError: It is not JSON or not a connect request.
+    """
+    try:
+        return Connect.model_validate(_without_nulls(_object(payload or b"{}")))
+    except ValidationError as error:
+        raise NotACommandError("not a connect request") from error
+
+
+def _command(line: bytes) -> Command:
+    fields = _object(line)
+    if not fields:
+        return 0, Pong()
+    number = fields.pop("id", 0)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LARGEST_ID:
+        raise NotACommandError("a command needs a number")
+    if len(fields) != 1:
+        raise NotACommandError("a command has one method")
+    ((method, params),) = fields.items()
+    return number, _request(method, params)
+
+
+def _object(text: bytes) -> dict[str, object]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise NotACommandError("not JSON") from error
+    if not isinstance(value, dict):
+        raise NotACommandError("not an object")
+    return value
+
+
+def _request(method: str, params: object) -> Request | Error:
+    kind = _METHODS.get(method, METHOD_NOT_FOUND)
+    if isinstance(kind, Error):
+        return kind
+    try:
+        return kind.model_validate(_without_nulls(params))
+    except ValidationError:
+        return BAD_REQUEST

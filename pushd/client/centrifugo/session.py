@@ -1,0 +1,294 @@
+"""The bidirectional session: commands in, answers and pushes out, over a WebSocket.
+
+The answers to the commands of one frame leave in one frame. What the client has not read yet is
+bounded: it is refused more, temporarily, until its socket has taken what it asked for before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import orjson
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pushd.client.auth import ExpiredTokenError, Identity, InvalidTokenError
+from pushd.client.centrifugo import presence, replies
+from pushd.client.centrifugo.client import INSUFFICIENT, Client
+from pushd.client.centrifugo.commands import (
+    Connect,
+    History,
+    NotACommandError,
+    Ping,
+    Pong,
+    Presence,
+    PresenceStats,
+    Publish,
+    Refresh,
+    Request,
+    SubRefresh,
+    Subscribe,
+    Unsubscribe,
+    parse,
+)
+from pushd.client.centrifugo.desk import Desk
+from pushd.client.centrifugo.dialect import BIDIRECTIONAL
+from pushd.client.centrifugo.errors import (
+    ALREADY_SUBSCRIBED,
+    INTERNAL,
+    LIMIT_EXCEEDED,
+    NOT_AVAILABLE,
+    PERMISSION_DENIED,
+    TOKEN_EXPIRED,
+    TOO_MANY_REQUESTS,
+    UNRECOVERABLE,
+    Error,
+    RefusedError,
+)
+from pushd.client.centrifugo.replies import Fields
+from pushd.disconnect import BAD_REQUEST, INVALID_TOKEN, Disconnect
+from pushd.interfaces import Encoding, PublishError
+from pushd.message import BROADCAST, Publication
+
+__all__ = ["CentrifugoSession"]
+
+_log = Logger()
+
+_UNCONFIRMED = 64
+"""Most publications of one client that the broker has not confirmed yet."""
+
+_MEMBER_COST = 1000
+"""What listing or telling one member of a channel counts, in bytes of answers: it bounds a reactor turn."""
+
+
+class _GoodbyeError(Exception):
+    """The client did something that ends the connection."""
+
+    def __init__(self, disconnect: Disconnect) -> None:
+        super().__init__(disconnect.name)
+        self.disconnect = disconnect
+
+
+class CentrifugoSession(Client):
+    """One client of ``/connection/websocket``."""
+
+    __slots__ = ("_answers", "_busy", "_room", "_unconfirmed")
+
+    dialect = BIDIRECTIONAL
+
+    def __init__(self, desk: Desk, encoding: Encoding) -> None:
+        super().__init__(desk, encoding)
+        self._answers: list[bytes] = []
+        self._room = desk.rules.recovery_bytes
+        self._unconfirmed = 0
+        self._busy = False
+
+    def received(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002  # JSON either way
+        """Carry out the commands of one frame, see :meth:`Session.received`."""
+        goodbye = None
+        self._busy = True
+        try:
+            for number, request in parse(payload):
+                self._carry_out(number, request)
+        except NotACommandError:
+            goodbye = BAD_REQUEST
+        except _GoodbyeError as end:
+            goodbye = end.disconnect
+        finally:
+            self._busy = False
+        self._flush()
+        if goodbye:
+            self.close(goodbye)
+
+    def missed(self) -> None:
+        """Make the client subscribe anew, see :meth:`Session.missed`.
+
+        What the server subscribed it to it cannot ask for: that ends and begins again in the same frame.
+        """
+        own = list(self.channels)
+        for channel in own:
+            self._leave(channel)
+        ended = [self._push(channel, "unsubscribe", INSUFFICIENT) for channel in own]
+        self.tell(ended + self._again(BROADCAST))
+
+    # From a command to its answer.
+
+    def _carry_out(self, number: int, request: Request | Error) -> None:
+        if isinstance(request, Connect) == bool(self.client):
+            raise _GoodbyeError(BAD_REQUEST)
+        if isinstance(request, Pong):
+            return
+        try:
+            result = self._result(number, request)
+        except RefusedError as refusal:
+            self._answer(replies.error(number, refusal.error))
+        else:
+            if result is not None and isinstance(request, Request):
+                self._answer(replies.reply(number, request.method, result))
+
+    def _result(self, number: int, request: Request | Error) -> Fields | None:
+        """Do what is asked.
+
+        Returns:
+            The answer, or ``None`` when it will come later.
+
+        Raises:
+            RefusedError: The answer is an error.
+            _GoodbyeError: There is no answer, the connection ends.
+        """
+        if self._room <= 0:
+            raise RefusedError(TOO_MANY_REQUESTS)
+        match request:
+            case Error():
+                raise RefusedError(request)
+            case Connect():
+                return self._connect(request)
+            case Subscribe():
+                return self._subscribe(request)
+            case Unsubscribe():
+                return self._unsubscribe(request)
+            case Publish():
+                self._publish(number, request)
+                return None
+            case Presence():
+                return presence.listing(self._members(request.channel))
+            case PresenceStats():
+                return presence.statistics(self._members(request.channel))
+            case History():
+                return self._history(request)
+            case Refresh():
+                return self._refresh(request)
+            case SubRefresh():
+                return self._sub_refresh(request)
+            case _:
+                assert isinstance(request, Ping)
+                return {}
+
+    def _answer(self, answer: bytes) -> None:
+        self._room -= len(answer)
+        self._answers.append(answer)
+
+    def _flush(self) -> None:
+        """Send the answers; when the socket has taken all, the client may be served."""
+        if self._answers:
+            answers, self._answers = self._answers, []
+            if self.tell(answers):
+                self._room = self.desk.rules.recovery_bytes
+                if self.waiting and self.client:
+                    self.hub.drained(self)
+
+    # The commands.
+
+    def _connect(self, request: Connect) -> Fields:
+        identity = self._identify(request.token)
+        wish = request.subs.get(self.desk.rules.broadcast, Subscribe())
+        result = self._enter(identity, {BROADCAST: wish})
+        self._announce(BROADCAST, "join")
+        return {**result, "pong": True}
+
+    def _subscribe(self, request: Subscribe) -> Fields:
+        channel = self.desk.rules.channel(request.channel)
+        if channel in self.subscribed:
+            raise RefusedError(ALREADY_SUBSCRIBED)
+        if len(self.channels) >= self.desk.rules.subscriptions:
+            raise RefusedError(LIMIT_EXCEEDED)
+        expires_at = self._permit(channel, request.token)
+        standing = self._standing(channel, request)
+        if request.recover and request.all_or_error and "recovered" not in standing:
+            raise RefusedError(UNRECOVERABLE)
+        self.hub.subscribe(self, channel)
+        self._announce(channel, "join")
+        return {**standing, **self._lease(channel, expires_at)}
+
+    def _unsubscribe(self, request: Unsubscribe) -> Fields:
+        channel = self.desk.rules.channel(request.channel)
+        if channel == BROADCAST:
+            raise RefusedError(PERMISSION_DENIED)
+        if channel in self.channels:
+            self._leave(channel)
+            self._announce(channel, "leave")
+        return {}
+
+    def _publish(self, number: int, request: Publish) -> None:
+        if not self.desk.rules.publish:
+            raise RefusedError(NOT_AVAILABLE)
+        channel = self._own(request.channel)
+        if channel == BROADCAST:
+            raise RefusedError(PERMISSION_DENIED)
+        if self._unconfirmed >= _UNCONFIRMED:
+            raise RefusedError(TOO_MANY_REQUESTS)
+        self._unconfirmed += 1
+        body = orjson.dumps(request.data)
+        published = self.desk.publish(Publication(body, (channel,), content_type="application/json"))
+        answer = published.addCallbacks(
+            lambda _: replies.reply(number, request.method, {}),
+            lambda failure: replies.error(number, _publish_error(failure)),
+        )
+        answer.addCallback(self._confirmed)
+        answer.addErrback(lambda failure: _log.failure("answering a publication failed", failure=failure))
+
+    def _history(self, request: History) -> Fields:
+        messages = self.desk.backlog.page(self._own(request.channel), request)
+        return {**replies.position(self.hub.position), "publications": replies.publications(messages)}
+
+    def _refresh(self, request: Refresh) -> Fields:
+        identity = self._identify(request.token)
+        if identity.user != self.identity.user:
+            raise _GoodbyeError(INVALID_TOKEN)
+        self.identity = identity
+        return {**self._greeting(), **self._lease(BROADCAST, identity.expires_at)}
+
+    def _sub_refresh(self, request: SubRefresh) -> Fields:
+        channel = self._own(request.channel)
+        if channel == BROADCAST:
+            raise RefusedError(PERMISSION_DENIED)
+        return self._lease(channel, self._token_end(channel, request.token))
+
+    # What they rest on.
+
+    def _identify(self, token: str) -> Identity:
+        """Tell whom ``token`` names; an invalid one ends the connection, an expired one is refused."""
+        try:
+            return self.desk.auth.connection(token)
+        except ExpiredTokenError as error:
+            raise RefusedError(TOKEN_EXPIRED) from error
+        except InvalidTokenError as error:
+            raise _GoodbyeError(INVALID_TOKEN) from error
+
+    def _own(self, name: str) -> str:
+        """Give a channel that this client is subscribed to.
+
+        Raises:
+            RefusedError: It is not, or ``name`` is no channel.
+        """
+        channel = self.desk.rules.channel(name)
+        if channel not in self.subscribed:
+            raise RefusedError(PERMISSION_DENIED)
+        return channel
+
+    def _members(self, name: str) -> list[Client]:
+        if not self.desk.rules.presence:
+            raise RefusedError(NOT_AVAILABLE)
+        members = presence.audience(self.hub, self._own(name), Client)
+        self._room -= _MEMBER_COST * len(members)
+        return members
+
+    def _announce(self, channel: str, kind: str) -> int:
+        told = super()._announce(channel, kind)
+        self._room -= _MEMBER_COST * told
+        return told
+
+    def _confirmed(self, answer: bytes) -> None:
+        self._unconfirmed -= 1
+        if self in self.hub.connections:
+            self._answer(answer)
+            if not self._busy:
+                self._flush()
+
+
+def _publish_error(failure: Failure) -> Error:
+    error = failure.value
+    if isinstance(error, PublishError):
+        return replace(INTERNAL, message=error.reason, temporary=error.temporary)
+    _log.failure("publishing for a client failed", failure=failure)
+    return INTERNAL

@@ -1,0 +1,135 @@
+"""The unidirectional session: one request in, then pushes out, over a WebSocket or server-sent events.
+
+The request names the channels; all of them are subscribed by the server, so that a session that may
+have missed something is told and goes on: the client could not ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from pushd.client.auth import ExpiredTokenError, Identity, InvalidTokenError
+from pushd.client.centrifugo import replies
+from pushd.client.centrifugo.client import Client
+from pushd.client.centrifugo.commands import Connect, NotACommandError, Subscribe, parse_connect
+from pushd.client.centrifugo.desk import Desk
+from pushd.client.centrifugo.dialect import UNI_SSE, UNI_WEBSOCKET
+from pushd.client.centrifugo.errors import LIMIT_EXCEEDED, PERMISSION_DENIED, RefusedError
+from pushd.disconnect import BAD_REQUEST, EXPIRED, INVALID_TOKEN, NOT_ALLOWED, Disconnect
+from pushd.interfaces import Encoding, Wire
+from pushd.message import BROADCAST, Position
+
+__all__ = ["Admission", "UniSession", "UniSseSession", "admit", "resumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a client was let in for.
+
+    Attributes:
+        identity: Whom it belongs to.
+        wishes: What it wants of each channel, broadcasts included.
+    """
+
+    identity: Identity
+    wishes: Mapping[str, Subscribe]
+
+
+def admit(desk: Desk, request: Connect) -> Admission:
+    """Judge a request.
+
+    Raises:
+        InvalidTokenError: The token is not acceptable, or (:class:`ExpiredTokenError`) not any longer.
+        RefusedError: It may not have a channel, or not so many, or a name is no channel.
+    """
+    identity = desk.auth.connection(request.token)
+    wishes = {BROADCAST: Subscribe()}
+    for name, wish in request.subs.items():
+        channel = desk.rules.channel(name)
+        if channel != BROADCAST and not identity.may_use(channel):
+            raise RefusedError(PERMISSION_DENIED)
+        wishes[channel] = wish
+    if len(wishes) - 1 > desk.rules.subscriptions:
+        raise RefusedError(LIMIT_EXCEEDED)
+    return Admission(identity, wishes)
+
+
+def resumed(admission: Admission, position: Position) -> Admission:
+    """Make every subscription recover from one position: what ``Last-Event-ID`` asks for."""
+    wish = Subscribe(recover=True, epoch=position.epoch, offset=position.offset)
+    return Admission(admission.identity, dict.fromkeys(admission.wishes, wish))
+
+
+class UniSession(Client):
+    """One client of ``/connection/uni_websocket``.
+
+    Args:
+        admission: What it was let in for by its URL, or ``None``: then its first frame asks.
+    """
+
+    __slots__ = ("_admission",)
+
+    dialect = UNI_WEBSOCKET
+
+    def __init__(self, desk: Desk, encoding: Encoding, admission: Admission | None = None) -> None:
+        super().__init__(desk, encoding)
+        self._admission = admission
+
+    def opened(self, wire: Wire) -> None:
+        """Begin at once if it is known what with, see :meth:`Session.opened`."""
+        super().opened(wire)
+        if self._admission:
+            self._begin(self._admission)
+
+    def received(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002  # JSON either way
+        """Take the request; after it a client has nothing to say but pongs."""
+        try:
+            request = parse_connect(payload)
+        except NotACommandError:
+            self.close(BAD_REQUEST)
+        else:
+            if not self.client:
+                self._ask(request)
+            elif payload.strip() != replies.PING:
+                self.close(BAD_REQUEST)
+
+    def missed(self) -> None:
+        """Say that every subscription ended and began again, see :meth:`Session.missed`."""
+        pushes: list[bytes] = []
+        for channel in self.subscribed:
+            pushes += self._again(channel)
+        self.tell(pushes)
+
+    def _ask(self, request: Connect) -> None:
+        try:
+            admission = admit(self.desk, request)
+        except InvalidTokenError as error:
+            self.close(EXPIRED if isinstance(error, ExpiredTokenError) else INVALID_TOKEN)
+        except RefusedError as refusal:
+            self.close(NOT_ALLOWED if refusal.error is PERMISSION_DENIED else BAD_REQUEST)
+        else:
+            self._begin(admission)
+
+    def _begin(self, admission: Admission) -> None:
+        self._admission = None
+        result = self._enter(admission.identity, admission.wishes)
+        if self.tell([orjson.dumps({"connect": result})]):
+            self.hub.drained(self)
+        for channel in self.subscribed:
+            self._announce(channel, "join")
+
+
+class UniSseSession(UniSession):
+    """One client of ``/connection/uni_sse``: a push says why it ends, where there is no close code."""
+
+    __slots__ = ()
+
+    dialect = UNI_SSE
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Say why, then end, see :meth:`Session.close`."""
+        self.tell([replies.disconnect_push(disconnect)])
+        super().close(disconnect)

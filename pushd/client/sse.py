@@ -1,0 +1,148 @@
+"""Plain server-sent events, ``GET /events``: what a browser's ``EventSource`` reads and resumes by itself.
+
+One position, ``epoch:offset``, stands for all channels of a stream, because offsets are those of the one log
+behind them. Every stream begins with an event that carries it: ``position``, or ``reset`` when messages may
+have been missed. (HTML Living Standard, section 9.2, has the format and the rules of reconnection.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pushd import channel as channels
+from pushd.client.session import Session
+from pushd.message import BROADCAST, Position
+
+if TYPE_CHECKING:
+    from pushd.hub import Hub
+    from pushd.interfaces import Encoding, Wire
+
+__all__ = ["EARLIEST", "HEADERS", "SseSession", "Wish", "parse", "retry_after"]
+
+HEADERS = (
+    (b"Content-Type", b"text/event-stream"),
+    (b"Cache-Control", b"no-cache"),
+    # nginx passes each event on at once, whatever proxy_buffering says.
+    (b"X-Accel-Buffering", b"no"),
+)
+"""What an answer that is a stream of events carries, besides what the transport adds."""
+
+EARLIEST = "earliest"
+"""In place of a position: everything that is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a request asks for.
+
+    Attributes:
+        channels: Names, without broadcasts: those come anyway.
+        after: Where the client was, :data:`EARLIEST`, or ``None`` for a client that only wants what comes.
+    """
+
+    channels: frozenset[str]
+    after: Position | str | None = None
+
+
+def parse(query: Mapping[str, Sequence[str]], header: str, *, longest: int, most: int) -> Wish:
+    """Read a request.
+
+    Args:
+        query: The decoded query of its URL: ``channel`` as often as wanted, ``last_event_id``.
+        header: Its ``Last-Event-ID``, or ``""``. It wins: a browser sends it when it comes back, with
+            the URL it first came with.
+        longest: Most bytes in the name of a channel.
+        most: Most channels.
+
+    Raises:
+        ValueError: It cannot be granted; the text may be shown and quotes nothing.
+    """
+    names = frozenset(query.get("channel", ()))
+    if len(names) > most:
+        raise ValueError(f"at most {most} channels on one connection")
+    for name in names:
+        if fault := channels.fault(name, longest):
+            raise ValueError(fault)
+    text = header or next(iter(query.get("last_event_id", ())), "")
+    if text in {"", EARLIEST}:
+        return Wish(names, text or None)
+    return Wish(names, Position.parse(text))
+
+
+def retry_after(least: float, share: float) -> int:
+    """Spread reconnections: ``EventSource`` always waits as long as it was told, all of them alike.
+
+    Args:
+        least: Seconds to wait at least.
+        share: From 0 to 1, drawn anew for each connection.
+
+    Returns:
+        Milliseconds, at most twice as long.
+    """
+    return round(least * (1 + share) * 1000)
+
+
+class SseSession(Session):
+    """One client of ``/events``.
+
+    Args:
+        hub: Where it joins.
+        encoding: How messages become events.
+        wish: What it asked for.
+        retry: After how many milliseconds it should come back, see :func:`retry_after`.
+    """
+
+    __slots__ = ("_retry", "_wish")
+
+    protocol: ClassVar[str] = "sse"
+
+    def __init__(self, hub: Hub, encoding: Encoding, wish: Wish, retry: int) -> None:
+        super().__init__(hub, encoding)
+        self._wish = wish
+        self._retry = retry
+
+    def opened(self, wire: Wire) -> None:
+        """Begin the stream where the client was, or tell it that this cannot be."""
+        super().opened(wire)
+        start, reason = self._start()
+        self.hub.join(self, self._wish.channels, after=start.offset)
+        first = _reset(start, reason) if reason else _position(start)
+        if self.write(b"retry: %d\n%b" % (self._retry, first)):
+            self.hub.drained(self)
+
+    def ping(self) -> None:
+        """Keep proxies from taking the stream for dead, and the client's position fresh.
+
+        An ``id`` without ``data`` dispatches nothing, and yet is where a browser resumes from.
+        """
+        if not self.waiting:
+            self.write(b":\nid: %b\n\n" % str(self.hub.position).encode())
+
+    def missed(self) -> None:
+        """Tell the client to load its state anew, see :meth:`Session.missed`."""
+        self.write(_reset(self.hub.position, "missed"))
+
+    def _start(self) -> tuple[Position, str]:
+        """Find where to begin, and why that is not where the client was; ``""``: it is."""
+        here, after = self.hub.position, self._wish.after
+        served = self._wish.channels | {BROADCAST}
+        if after is None:
+            return here, ""
+        if not isinstance(after, Position):
+            return self.hub.earliest(served), ""
+        if after.epoch != here.epoch:
+            return here, "epoch"
+        if after.offset > here.offset:
+            return here, "future"
+        return (after, "") if self.hub.holds(after, served) else (here, "window")
+
+
+def _position(at: Position) -> bytes:
+    text = str(at).encode()
+    return b'event: position\nid: %b\ndata: {"position":"%b"}\n\n' % (text, text)
+
+
+def _reset(at: Position, reason: str) -> bytes:
+    return b'event: reset\nid: %b\ndata: {"reason":"%b"}\n\n' % (str(at).encode(), reason.encode())

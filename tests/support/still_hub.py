@@ -1,0 +1,108 @@
+"""A hub that delivers nothing by itself, and a wire that only remembers: for sessions on their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from pushd.client.session import Session
+from pushd.disconnect import Disconnect
+from pushd.message import Message, Position
+
+__all__ = ["FakeWire", "StillHub"]
+
+
+class FakeWire:
+    """Takes what it is given as long as ``open`` says so."""
+
+    def __init__(self) -> None:
+        self.open = True
+        self.sent: list[bytes] = []
+        self.ends: list[Disconnect] = []
+        self.pings = 0
+
+    def write(self, data: bytes) -> bool:
+        """Remember the bytes."""
+        self.sent.append(data)
+        return self.open
+
+    def ping(self) -> None:
+        """Count."""
+        self.pings += 1
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Remember the reason."""
+        self.ends.append(disconnect)
+
+    def abort(self) -> None:
+        """Be gone."""
+
+    def take(self) -> bytes:
+        """Give what was sent since the last time."""
+        data, self.sent = b"".join(self.sent), []
+        return data
+
+
+class StillHub:
+    """Keeps a log and who is subscribed to what; a session that was drained is at its tip."""
+
+    def __init__(self, epoch: str = "e1", tip: int = 10) -> None:
+        self.position = Position(epoch, tip)
+        self.floor = 0
+        self.log: list[Message] = []
+        self.connections: list[Session] = []
+        self.channels: dict[str, list[Session]] = {}
+        self.counts: Counter[str] = Counter()
+        self.left: list[Disconnect | None] = []
+
+    def publish(self, channel: str, body: bytes = b'{"n":1}', **fields: object) -> Message:
+        """Append a message and take it for fanned out."""
+        message = Message(self.position.offset + 1, channel, body, **fields)  # type: ignore[arg-type]
+        self.log.append(message)
+        self.position = Position(self.position.epoch, message.offset)
+        return message
+
+    def join(self, connection: Session, channels: Iterable[str], after: int | None = None) -> None:
+        """Take a connection in at ``after`` or the tip."""
+        self.connections.append(connection)
+        connection.cursor = self.position.offset if after is None else after
+        for channel in channels:
+            self.subscribe(connection, channel)
+
+    def drained(self, connection: Session) -> None:
+        """Take it for served."""
+        connection.waiting = False
+        connection.cursor = self.position.offset
+
+    def subscribe(self, connection: Session, channel: str) -> None:
+        """Note it."""
+        connection.channels.add(channel)
+        self.channels.setdefault(channel, []).append(connection)
+
+    def unsubscribe(self, connection: Session, channel: str) -> None:
+        """Note it."""
+        connection.channels.discard(channel)
+        self.channels[channel].remove(connection)
+
+    def leave(self, connection: Session, disconnect: Disconnect | None = None) -> None:
+        """Forget the connection."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+            for channel in list(connection.channels):
+                self.unsubscribe(connection, channel)
+            self.left.append(disconnect)
+
+    def holds(self, position: Position, channels: Collection[str]) -> bool:
+        """Whether nothing after ``position`` fell below the floor."""
+        return self.since(position, channels) is not None
+
+    def earliest(self, channels: Collection[str]) -> Position:
+        """Give the floor."""
+        return Position(self.position.epoch, self.floor)
+
+    def since(self, position: Position, channels: Collection[str]) -> list[Message] | None:
+        """Give what is above the floor."""
+        here = self.position
+        if position.epoch != here.epoch or not self.floor <= position.offset <= here.offset:
+            return None
+        return [m for m in self.log if m.offset > position.offset and m.channel in channels]

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pytest
+
+from pushd.client.centrifugo.commands import (
+    Connect,
+    History,
+    NotACommandError,
+    Ping,
+    Pong,
+    Presence,
+    PresenceStats,
+    Publish,
+    Refresh,
+    Since,
+    SubRefresh,
+    Subscribe,
+    Unsubscribe,
+    parse,
+    parse_connect,
+)
+from pushd.client.centrifugo.errors import BAD_REQUEST, METHOD_NOT_FOUND, NOT_AVAILABLE
+from pushd.message import Position
+
+
+def test_a_stock_client_connects_and_subscribes_in_one_frame() -> None:
+    """Several commands share a frame, one per line; names, versions and unknown fields are passed over."""
+    frame = (
+        b'{"connect":{"name":"js","token":"t","headers":{"a":"b"}},"id":1}\n'
+        b'{"subscribe":{"channel":"news","flag":1,"recover":true,"offset":7,"epoch":"e1"},"id":2}\n'
+    )
+    assert [
+        (1, Connect(token="t")),
+        (2, Subscribe(channel="news", flag=1, recover=True, offset=7, epoch="e1")),
+    ] == parse(frame)
+
+
+@pytest.mark.parametrize(
+    ("text", "request_"),
+    [
+        (b'{"id":3,"unsubscribe":{"channel":"x"}}', Unsubscribe(channel="x")),
+        (b'{"id":3,"publish":{"channel":"x","data":{"a":[1]}}}', Publish(channel="x", data={"a": [1]})),
+        (b'{"id":3,"publish":{"channel":"x","data":null}}', Publish(channel="x", data=None)),
+        (b'{"id":3,"presence":{"channel":"x"}}', Presence(channel="x")),
+        (b'{"id":3,"presence_stats":{"channel":"x"}}', PresenceStats(channel="x")),
+        (
+            b'{"id":3,"history":{"channel":"x","limit":10,"since":{"offset":3,"epoch":null},"reverse":true}}',
+            History(channel="x", limit=10, since=Since(offset=3), reverse=True),
+        ),
+        (b'{"id":3,"refresh":{"token":"t"}}', Refresh(token="t")),
+        (b'{"id":3,"sub_refresh":{"channel":"x","token":"t"}}', SubRefresh(channel="x", token="t")),
+        (b'{"id":3,"ping":{}}', Ping()),
+        (
+            b'{"id":3,"connect":{"token":null,"subs":{"x":{"epoch":null,"offset":5}}}}',
+            Connect(subs={"x": Subscribe(offset=5)}),
+        ),
+    ],
+)
+def test_each_method_has_its_request(text: bytes, request_: object) -> None:
+    """Every method of the protocol becomes its own kind of request; null is absent."""
+    assert [(3, request_)] == parse(text)
+
+
+def test_an_empty_object_is_a_pong() -> None:
+    """The answer to a server's ping has neither number nor method."""
+    assert [(0, Pong())] == parse(b"{}")
+
+
+def test_a_place_is_a_position() -> None:
+    """A client's epoch and offset are what everybody else calls a position."""
+    assert Position("e1", 5) == Since(offset=5, epoch="e1").position
+
+
+def test_bit_two_of_the_flags_wants_all_or_an_error() -> None:
+    """Bit 1, which stock clients always send, means something else."""
+    assert [False, False, True, True] == [Subscribe(flag=flag).all_or_error for flag in range(4)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"id":4,"subscribe":{"channel":7}}',
+        b'{"id":4,"subscribe":{"channel":"x","offset":-1}}',
+        b'{"id":4,"subscribe":{"channel":"x","offset":18446744073709551616}}',
+        b'{"id":4,"subscribe":{"channel":"x","recover":"yes"}}',
+        b'{"id":4,"subscribe":"x"}',
+        b'{"id":4,"subscribe":null}',
+        b'{"id":4,"connect":{"subs":{"x":null}}}',
+        b'{"id":4,"presence":{}}',
+        b'{"id":4,"history":{"channel":"x","limit":1.5}}',
+    ],
+)
+def test_wrong_fields_are_a_bad_request(text: bytes) -> None:
+    """A known method with fields that are not the protocol's earns its error, not the end."""
+    assert [(4, BAD_REQUEST)] == parse(text)
+
+
+def test_methods_that_are_not_served() -> None:
+    """A procedure call is known and not available; an unknown method is not found."""
+    assert [(5, NOT_AVAILABLE), (6, METHOD_NOT_FOUND)] == parse(b'{"id":5,"rpc":{}}\n{"id":6,"teleport":{}}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b" \n ",
+        b"hello",
+        b"[]",
+        b"7",
+        b"\xff",
+        b'{"id":1}',
+        b'{"ping":{}}',
+        b'{"id":0,"ping":{}}',
+        b'{"id":-1,"ping":{}}',
+        b'{"id":4294967296,"ping":{}}',
+        b'{"id":true,"ping":{}}',
+        b'{"id":"1","ping":{}}',
+        b'{"id":1,"ping":{},"connect":{}}',
+        b'{"send":{"data":1}}',
+        b'{"id":1,"ping":{}}\nhello',
+        b"[" * 10_000,
+    ],
+)
+def test_what_is_no_command_is_told_apart(text: bytes) -> None:
+    """Not JSON, not an object, without a number, without a method or with two of them: no command."""
+    with pytest.raises(NotACommandError):
+        parse(text)
+
+
+def test_a_bare_connect_request() -> None:
+    """Unidirectional clients send it without a number, or nothing at all."""
+    assert Connect(subs={"x": Subscribe()}) == parse_connect(b'{"subs":{"x":{}},"name":"uni"}')
+    assert Connect() == parse_connect(b"")
+
+
+@pytest.mark.parametrize("text", [b"hello", b"[]", b'{"subs":[]}', b'{"token":7}'])
+def test_a_bare_connect_request_that_is_none(text: bytes) -> None:
+    """Anything else is no request."""
+    with pytest.raises(NotACommandError):
+        parse_connect(text)

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from pushd.client.sse import EARLIEST, SseSession, Wish, parse, retry_after
+from pushd.hub import Hub
+from pushd.message import Position
+from tests.support.roster import NoEncoding
+from tests.support.still_hub import FakeWire, StillHub
+
+
+def opened(
+    hub: StillHub, after: Position | str | None = None, *, full: bool = False
+) -> tuple[SseSession, FakeWire]:
+    wire = FakeWire()
+    wire.open = not full
+    session = SseSession(cast("Hub", hub), NoEncoding(), Wish(frozenset({"a"}), after), 3174)
+    session.opened(wire)
+    return session, wire
+
+
+def parsed(query: dict[str, list[str]], header: str = "") -> Wish:
+    return parse(query, header, longest=10, most=2)
+
+
+def test_a_request_names_channels() -> None:
+    """``channel`` may stand in the query several times, or not at all for broadcasts alone."""
+    assert Wish(frozenset({"a", "b"})) == parsed({"channel": ["a", "b", "a"]})
+    assert Wish(frozenset()) == parsed({})
+
+
+def test_the_header_wins_over_the_query() -> None:
+    """A browser that comes back sends both, and its header is the newer one."""
+    query = {"last_event_id": ["e1:5"]}
+    assert Position("e1", 5) == parsed(query).after
+    assert Position("e1", 7) == parsed(query, "e1:7").after
+    assert Position("e1", 7) == parsed({"last_event_id": ["nonsense"]}, "e1:7").after
+
+
+def test_earliest_is_a_position() -> None:
+    """``earliest`` asks for everything that is held."""
+    assert EARLIEST == parsed({"last_event_id": ["earliest"]}).after
+    assert EARLIEST == parsed({}, "earliest").after
+    assert parsed({"last_event_id": [""]}).after is None
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "text"),
+    [
+        ({"channel": ["a", "b", "c"]}, "", "at most 2 channels on one connection"),
+        ({"channel": [""]}, "", "a channel's name must not be empty"),
+        ({"channel": ["x" * 11]}, "", "a channel's name must not exceed 10 bytes"),
+        ({"last_event_id": ["x"]}, "", "a position is written epoch:offset"),
+        ({}, "e1:-5", "a position is written epoch:offset"),
+    ],
+)
+def test_what_cannot_be_granted_is_said(query: dict[str, list[str]], header: str, text: str) -> None:
+    """A bad name, too many of them or a malformed position is refused in clear words."""
+    with pytest.raises(ValueError, match=text):
+        parsed(query, header)
+
+
+def test_reconnections_are_spread() -> None:
+    """The delay lies between once and twice what is configured."""
+    assert (3000, 6000) == (retry_after(3.0, 0.0), retry_after(3.0, 1.0))
+
+
+def test_a_stream_begins_with_its_position() -> None:
+    """A new client is told when to come back and where it is, and is served from there."""
+    hub = StillHub(tip=10)
+    session, wire = opened(hub)
+    assert b'retry: 3174\nevent: position\nid: e1:10\ndata: {"position":"e1:10"}\n\n' == wire.take()
+    assert ({"a"}, 10, False) == (session.channels, session.cursor, session.waiting)
+
+
+def test_a_full_socket_is_drained_by_the_wire() -> None:
+    """A stream whose beginning did not fit waits for the wire to say that it has left."""
+    session, _ = opened(StillHub(), full=True)
+    assert session.waiting
+
+
+def test_a_stream_resumes_where_the_client_was() -> None:
+    """The session's cursor starts in the past: the hub brings what is missing."""
+    hub = StillHub(tip=10)
+    session, wire = opened(hub, Position("e1", 7), full=True)
+    assert b'retry: 3174\nevent: position\nid: e1:7\ndata: {"position":"e1:7"}\n\n' == wire.take()
+    assert 7 == session.cursor
+
+
+def test_earliest_starts_at_the_floor() -> None:
+    """Everything held is what the client gets."""
+    hub = StillHub(tip=10)
+    hub.floor = 4
+    session, wire = opened(hub, EARLIEST, full=True)
+    assert b"id: e1:4\n" in wire.take()
+    assert 4 == session.cursor
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [(Position("e0", 9), b"epoch"), (Position("e1", 11), b"future"), (Position("e1", 3), b"window")],
+)
+def test_what_cannot_be_resumed_is_reset(after: Position, reason: bytes) -> None:
+    """Another log's position, one from the future and one that fell off begin at the present, and say so."""
+    hub = StillHub(tip=10)
+    hub.floor = 4
+    session, wire = opened(hub, after, full=True)
+    assert b'retry: 3174\nevent: reset\nid: e1:10\ndata: {"reason":"%b"}\n\n' % reason == wire.take()
+    assert 10 == session.cursor
+
+
+def test_a_ping_keeps_the_position_fresh() -> None:
+    """A comment keeps proxies calm, and an id without data is where a browser resumes from."""
+    hub = StillHub(tip=10)
+    session, wire = opened(hub)
+    wire.take()
+    hub.publish("other")
+    session.ping()
+    assert b":\nid: e1:11\n\n" == wire.take()
+
+
+def test_a_lagging_client_is_not_pinged() -> None:
+    """It has bytes on their way, and has not reached the present position."""
+    session, wire = opened(StillHub(), full=True)
+    wire.take()
+    session.ping()
+    assert b"" == wire.take()
+
+
+def test_missed_messages_are_a_reset() -> None:
+    """The hub's word that messages may be missing reaches the client with its present position."""
+    session, wire = opened(StillHub())
+    wire.take()
+    session.missed()
+    assert b'event: reset\nid: e1:10\ndata: {"reason":"missed"}\n\n' == wire.take()
+
+
+def test_what_a_client_sends_is_ignored() -> None:
+    """A request of this kind has no body."""
+    session, wire = opened(StillHub())
+    wire.take()
+    session.received(b"hello", binary=False)
+    assert (b"", cast("Any", [])) == (wire.take(), wire.ends)
