@@ -19,10 +19,12 @@ SECRET = "a secret that is long enough for it"
 
 
 def sign(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
+    """Make a token that ends at 2000."""
     return jwt.encode({"exp": 2000, **claims}, secret, algorithm=algorithm)
 
 
 def tokens(audience: str = "", issuer: str = "", now: float = 1000.0) -> Tokens:
+    """Make a judge of tokens."""
     return Tokens(SECRET, audience, issuer, lambda: now)
 
 

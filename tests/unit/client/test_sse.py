@@ -14,6 +14,7 @@ from tests.support.still_hub import FakeWire, StillHub
 def opened(
     hub: StillHub, after: Position | str | None = None, *, full: bool = False
 ) -> tuple[SseSession, FakeWire]:
+    """Open a session on channel ``a``."""
     wire = FakeWire()
     wire.open = not full
     session = SseSession(cast("Hub", hub), NoEncoding(), Wish(frozenset({"a"}), after), 3174)
@@ -22,6 +23,7 @@ def opened(
 
 
 def parsed(query: dict[str, list[str]], header: str = "") -> Wish:
+    """Read a request, with limits of two channels and ten bytes."""
     return parse(query, header, longest=10, most=2)
 
 

@@ -97,9 +97,7 @@ def test_history_of_another_log_is_unrecoverable(hub: StillHub, *, reverse: bool
     """A position that is not of this log is no place to begin."""
     elsewhere = Since(offset=11, epoch="e0")
     with pytest.raises(RefusedError) as refusal:
-        backlog(hub).page(
-            "x", History(channel="x", limit=1, reverse=reverse, since=Since(offset=11, epoch="e0"))
-        )
+        backlog(hub).page("x", History(channel="x", limit=1, reverse=reverse, since=elsewhere))
     assert UNRECOVERABLE == refusal.value.error
 
 

@@ -14,6 +14,7 @@ HERE = {"recoverable": True, "positioned": True, "epoch": "e1", "offset": 10}
 
 
 def error(code: int, message: str, **more: bool) -> dict[str, Any]:
+    """Give an answer that is an error."""
     return {"error": {"code": code, "message": message, **more}}
 
 
@@ -244,6 +245,7 @@ def test_broadcasts_cannot_be_left() -> None:
 
 
 def publish(**fields: Any) -> dict[str, Any]:
+    """Give a command that publishes."""
     return {"publish": {"channel": "x", "data": {"n": 1}, **fields}}
 
 

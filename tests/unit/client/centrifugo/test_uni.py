@@ -24,10 +24,12 @@ HERE = {"recoverable": True, "positioned": True, "epoch": "e1", "offset": 10}
 
 
 def wanting(*names: str, token: str = "") -> Connect:
+    """Give a request for channels."""
     return Connect(token=token, subs={name: Subscribe() for name in names})
 
 
 def events(talk: Talk) -> list[Any]:
+    """Give the data of the events that came since the last time."""
     return [json.loads(line[6:]) for line in talk.wire.take().decode().split("\n\n") if line]
 
 
