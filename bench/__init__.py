@@ -1,0 +1,1 @@
+"""The benchmark of pushd and its peers: ``python -m bench``."""
