@@ -18,7 +18,6 @@ __all__ = [
     "PERMISSION_DENIED",
     "TOKEN_EXPIRED",
     "TOO_MANY_REQUESTS",
-    "UNAUTHORIZED",
     "UNRECOVERABLE",
     "Error",
     "RefusedError",
@@ -44,9 +43,6 @@ class RefusedError(Exception):
 
 INTERNAL = Error(100, "internal server error", temporary=True)
 """We failed; the log says how."""
-
-UNAUTHORIZED = Error(101, "unauthorized")
-"""What was shown does not prove who the client is."""
 
 PERMISSION_DENIED = Error(103, "permission denied")
 """The client may not do this, or not on this channel."""

@@ -212,9 +212,7 @@ class CentrifugoSession(Client):
     def _publish(self, number: int, request: Publish) -> None:
         if not self.desk.rules.publish:
             raise RefusedError(NOT_AVAILABLE)
-        channel = self._own(request.channel)
-        if channel == BROADCAST:
-            raise RefusedError(PERMISSION_DENIED)
+        channel = self._chosen(request.channel)
         if self._unconfirmed >= _UNCONFIRMED:
             raise RefusedError(TOO_MANY_REQUESTS)
         self._unconfirmed += 1
@@ -239,9 +237,7 @@ class CentrifugoSession(Client):
         return {**self._greeting(), **self._lease(BROADCAST, identity.expires_at)}
 
     def _sub_refresh(self, request: SubRefresh) -> Fields:
-        channel = self._own(request.channel)
-        if channel == BROADCAST:
-            raise RefusedError(PERMISSION_DENIED)
+        channel = self._chosen(request.channel)
         return self._lease(channel, self._token_end(channel, request.token))
 
     # What they rest on.
@@ -256,13 +252,16 @@ class CentrifugoSession(Client):
             raise _GoodbyeError(INVALID_TOKEN) from error
 
     def _own(self, name: str) -> str:
-        """Give a channel that this client is subscribed to.
-
-        Raises:
-            RefusedError: It is not, or ``name`` is no channel.
-        """
+        """Give a channel that this client is subscribed to, or refuse."""
         channel = self.desk.rules.channel(name)
         if channel not in self.subscribed:
+            raise RefusedError(PERMISSION_DENIED)
+        return channel
+
+    def _chosen(self, name: str) -> str:
+        """Give a channel that this client itself subscribed to, or refuse."""
+        channel = self._own(name)
+        if channel == BROADCAST:
             raise RefusedError(PERMISSION_DENIED)
         return channel
 
