@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -70,8 +71,8 @@ def test_every_key_has_a_meaning() -> None:
 def test_help_names_the_options() -> None:
     """``twistd pushd --help`` works without a configuration and names every option."""
     twistd = str(Path(sys.executable).with_name("twistd"))
-    result = subprocess.run(
-        [twistd, "pushd", "--help"], cwd=_ROOT, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, twistd, "pushd", "--help"]
+    environ = os.environ | {"PYTHONPATH": str(_ROOT)}
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
 
     assert all(option in result.stdout for option in ("--config=", "--instance=", "--check"))

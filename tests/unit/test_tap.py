@@ -194,7 +194,7 @@ def _made(twistd: dict[str, object], reactor: MemoryReactorClock) -> Any:
     return application
 
 
-@pytest.mark.usefixtures("environment")
+@pytest.mark.usefixtures("environment", "handlers")
 @pytest.mark.parametrize(
     ("change", "ours"),
     [
