@@ -6,7 +6,7 @@ have missed something is told and goes on: the client could not ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -123,11 +123,33 @@ class UniSession(Client):
 
 
 class UniSseSession(UniSession):
-    """One client of ``/connection/uni_sse``: a push says why it ends, where there is no close code."""
+    """One client of ``/connection/uni_sse``.
 
-    __slots__ = ()
+    What the protocol itself lacks is added so that ``EventSource`` resumes by itself: each event carries the
+    position as its ``id``. A push says why the stream ends, where there is no close code.
+
+    Args:
+        admission: What it was let in for.
+        retry: After how many milliseconds it should come back, see :func:`pushd.client.sse.retry_after`.
+    """
+
+    __slots__ = ("_retry",)
 
     dialect = UNI_SSE
+
+    def __init__(self, desk: Desk, encoding: Encoding, admission: Admission, retry: int) -> None:
+        super().__init__(desk, encoding, admission)
+        self._retry = retry
+
+    def opened(self, wire: Wire) -> None:
+        """Say when to come back, then begin, see :meth:`Session.opened`."""
+        wire.write(b"retry: %d\n" % self._retry)
+        super().opened(wire)
+
+    def tell(self, objects: Sequence[bytes]) -> bool:
+        """Send events that carry the position, see :meth:`Client.tell`."""
+        place = Position(self.hub.position.epoch, self._level())
+        return self.write(b"id: %b\n%b" % (str(place).encode(), self.dialect.frame(objects)))
 
     def close(self, disconnect: Disconnect) -> None:
         """Say why, then end, see :meth:`Session.close`."""

@@ -30,7 +30,8 @@ def wanting(*names: str, token: str = "") -> Connect:
 
 def events(talk: Talk) -> list[Any]:
     """Give the data of the events that came since the last time."""
-    return [json.loads(line[6:]) for line in talk.wire.take().decode().split("\n\n") if line]
+    lines = talk.wire.take().decode().splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
 
 
 def test_a_request_is_admitted_with_what_it_wants() -> None:
@@ -173,11 +174,21 @@ def test_others_are_told_of_it() -> None:
 def test_events_say_why_they_end() -> None:
     """Where there is no close code, a push carries the reason."""
     server = Server()
-    talk = uni(server, UniSseSession, admission=admit(server.desk, wanting()))
+    talk = uni(server, UniSseSession, admission=admit(server.desk, wanting()), retry=3174)
     assert ["connect"] == [next(iter(event)) for event in events(talk)]
     talk.session.close(SHUTDOWN)
     assert [{"disconnect": {"code": 3001, "reason": "shutdown"}}] == events(talk)
     assert ("shutdown", [SHUTDOWN]) == (talk.end, server.hub.left)
+
+
+def test_events_carry_the_position() -> None:
+    """A browser that comes back sends the last one; it was told when to come."""
+    server = Server()
+    talk = uni(server, UniSseSession, admission=admit(server.desk, wanting()), retry=3174)
+    assert talk.wire.take().startswith(b'retry: 3174\nid: e1:10\ndata: {"connect":')
+    server.hub.publish("x")
+    talk.session.ping()
+    assert b"id: e1:11\ndata: {}\n\n" == talk.wire.take()
 
 
 def test_kinds() -> None:
