@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bench.native import build
 from bench.peers.contract import Order
 from bench.processes import Cpu
-from bench.server import PEERS, Server
+from bench.server import PEERS, Publisher, Server
 from bench.sink import Figures, Sink, Subscription
 
 __all__ = ["FULL", "QUICK", "SIZE", "Effort", "Lab", "Row", "Window"]
@@ -75,6 +75,7 @@ class Window:
             "user_us": self.cpu.user * per,
             "system_us": self.cpu.system * per,
             "deliveries": self.figures.deliveries,
+            "bytes_per_delivery": self.figures.bytes / max(1, self.figures.deliveries),
             "missing": self.figures.missing,
             "misordered": self.figures.misordered,
             "lost": self.figures.lost,
@@ -126,20 +127,32 @@ class Lab:
         bursts = max(3, round(self.effort.seconds / interval))
         return Order(bursts * burst, size, burst, burst / interval, shape)
 
-    def measure(self, server: Server, sink: Sink, order: Order) -> Window:
+    def measure(
+        self,
+        server: Server,
+        sink: Sink,
+        order: Order,
+        publisher: Publisher | None = None,
+        patience: float = 60.0,
+    ) -> Window:
         """Publish, wait until everybody has everything, and tell what it cost.
 
+        Args:
+            publisher: Who publishes; ``None`` for the server itself.
+            patience: Seconds to wait after the end of the schedule.
+
         Raises:
-            ProcessError: Not everything arrived within the time of the schedule and a minute.
+            ProcessError: Not everything arrived in time.
         """
-        timeout = order.messages / order.rate + 60.0
+        publisher = publisher or server
+        timeout = order.seconds() + patience
         sink.expect(order.messages)
         before, sink_before = server.cpu(), sink.report()
-        server.publish(order)
+        publisher.publish(order)
         figures = sink.complete(timeout)
         spent = server.cpu() - before
-        load = (figures.cpu - sink_before.cpu) / max(order.messages / order.rate, 0.05)
-        return Window(order, spent, figures, server.published(timeout), load)
+        load = (figures.cpu - sink_before.cpu) / max(order.seconds(), 0.05)
+        return Window(order, spent, figures, publisher.published(timeout), load)
 
     def warm_up(self, server: Server, sink: Sink, clients: int) -> None:
         """Publish a little that is not counted: caches, lazy imports, first allocations."""

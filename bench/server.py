@@ -12,7 +12,7 @@ from typing import Any
 from bench.peers.contract import Order
 from bench.processes import Cpu, LineProcess, cpu_of, peak_rss_of, pin, rss_of
 
-__all__ = ["PEERS", "Peer", "Server"]
+__all__ = ["PEERS", "Peer", "Publisher", "Server"]
 
 _FOLDER = Path(__file__).parent / "peers"
 _MODULES = _FOLDER / "node_modules"
@@ -75,29 +75,21 @@ PEERS = {
 """Every server of the comparison, by name, in the order of the tables."""
 
 
-class Server(LineProcess):
-    """A running peer.
+class Publisher(LineProcess):
+    """A running process that publishes on command.
 
     Args:
         command: What runs it.
-        cpu: Where the processes that count are bound; helpers of the peer go elsewhere.
-        helper_cpu: Where.
+        cpu: Where to bind it.
     """
 
-    def __init__(self, command: Sequence[str], cpu: int | None = 0, helper_cpu: int | None = 1) -> None:
+    def __init__(self, command: Sequence[str], cpu: int | None = 1) -> None:
         super().__init__(command, cpu)
         try:
-            answer = self.hear("ready", 60.0)
+            self._ready = self.hear("ready", 60.0)
         except BaseException:
             self.stop()
             raise
-        self.port: int = answer["port"]
-        self.pids: list[int] = answer["pids"]
-        self.version: str = answer["version"]
-        if self.pid not in self.pids and cpu is not None and helper_cpu is not None:
-            for pid in self.pids:
-                pin(pid, cpu)
-            pin(self.pid, helper_cpu)
 
     def publish(self, order: Order) -> None:
         """Start to publish; :meth:`published` waits for the end."""
@@ -107,6 +99,25 @@ class Server(LineProcess):
         """Wait until all is published, and give how late the latest burst was, in seconds."""
         late: float = self.hear("published", timeout)["late"]
         return late
+
+
+class Server(Publisher):
+    """A running peer: it serves, and publishes by itself.
+
+    Args:
+        command: What runs it.
+        cpu: Where the processes that count are bound; a peer's helper goes to the sink's.
+    """
+
+    def __init__(self, command: Sequence[str], cpu: int | None = 0) -> None:
+        super().__init__(command, cpu)
+        self.port: int = self._ready["port"]
+        self.pids: list[int] = self._ready["pids"]
+        self.version: str = self._ready["version"]
+        if cpu is not None and self.pid not in self.pids:
+            for pid in self.pids:
+                pin(pid, cpu)
+            pin(self.pid, 1)
 
     def stats(self) -> dict[str, Any]:
         """Ask pushd what it counted (other peers do not know this command)."""

@@ -59,6 +59,7 @@ class Figures:
         open: Connections that were reading at the end.
         lost: Connections that ended.
         deliveries: Messages received, over all connections.
+        bytes: What carried them, WebSocket framing included.
         missing: Numbers that were skipped on some connection.
         misordered: Messages that came twice or too late.
         latency: Receipt minus the time the message was due, over all deliveries.
@@ -70,6 +71,7 @@ class Figures:
     open: int
     lost: int
     deliveries: int
+    bytes: int
     missing: int
     misordered: int
     latency: Histogram
@@ -84,6 +86,7 @@ class Figures:
             answer["open"],
             answer["lost"],
             answer["deliveries"],
+            answer["bytes"],
             answer["missing"],
             answer["misordered"],
             Histogram(answer["histogram"]),
@@ -99,6 +102,7 @@ class Figures:
             self.open + other.open,
             self.lost + other.lost,
             self.deliveries + other.deliveries,
+            self.bytes + other.bytes,
             self.missing + other.missing,
             self.misordered + other.misordered,
             self.latency + other.latency,

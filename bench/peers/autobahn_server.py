@@ -15,7 +15,7 @@ from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerPr
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from bench.peers.contract import ready
+from bench.peers.contract import Order, ready
 from bench.peers.twisted_peer import obey
 
 
@@ -40,13 +40,13 @@ class Server(WebSocketServerFactory):
         super().__init__()
         self.clients: set[Client] = set()
 
-    def send(self, payloads: Sequence[bytes]) -> None:
+    def send(self, payloads: Sequence[bytes], _: Order) -> None:
         """Send each payload to everybody with ``sendMessage``."""
         for payload in payloads:
             for client in self.clients:
                 client.sendMessage(payload)
 
-    def send_prepared(self, payloads: Sequence[bytes]) -> None:
+    def send_prepared(self, payloads: Sequence[bytes], _: Order) -> None:
         """Send each payload to everybody, encoded once."""
         for payload in payloads:
             prepared = self.prepareMessage(payload)

@@ -3,11 +3,12 @@
 The harness starts a peer as a process and talks to it in lines. The peer prints one JSON line
 ``{"event": "ready", "port": …, "pids": [processes whose CPU counts], "version": …}``, then obeys
 
-    publish <messages> <size> <burst> <rate>
+    publish <messages> <size> <burst> <rate> [<shape> [<channel>]]
 
 by publishing to all its clients on an open-loop schedule (a late server does not make the
 publisher wait), answers ``{"event": "published", "messages": …, "late": seconds}``, and ends when
-its standard input does. Peers in other languages do the same; ``../marker.h`` defines the payload.
+its standard input does. Only pushd heeds shape and channel. Peers in other languages do the same;
+``../marker.h`` defines the payload.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Order:
         burst: How many are offered at once, before the server gets to write.
         rate: Messages per second over the whole window.
         shape: ``text`` (filler) or ``json`` (a document that deflates as documents do).
+        channel: Where to publish; ``""`` for everybody.
     """
 
     messages: int
@@ -56,11 +58,16 @@ class Order:
     burst: int
     rate: float
     shape: str = "text"
+    channel: str = ""
 
     def line(self) -> str:
-        """Give the command as it travels; the shape only where it is not the usual one."""
-        shape = "" if self.shape == "text" else f" {self.shape}"
-        return f"publish {self.messages} {self.size} {self.burst} {self.rate:.6f}{shape}"
+        """Give the command as it travels."""
+        rest = f"{self.shape} {self.channel}".rstrip()
+        return f"publish {self.messages} {self.size} {self.burst} {self.rate:.6f} {rest}"
+
+    def seconds(self) -> float:
+        """Give how long the schedule is."""
+        return self.messages / self.rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater
 from twisted.protocols.basic import LineOnlyReceiver
 
-from bench.peers.contract import parse_order, say, schedule, start_time
+from bench.peers.contract import Order, parse_order, say, schedule, start_time
 
-__all__ = ["Commands", "obey"]
+__all__ = ["Publish", "obey"]
 
 
-class Commands(LineOnlyReceiver):
+Publish = Callable[[Sequence[bytes], Order], None]
+"""Publishes one burst of an order."""
+
+
+class _Commands(LineOnlyReceiver):
     """Standard input, read line by line.
 
     Args:
@@ -29,8 +33,8 @@ class Commands(LineOnlyReceiver):
     def __init__(
         self,
         reactor: IReactorTime,
-        publish: Callable[[Sequence[bytes]], None],
-        stats: Callable[[], dict[str, object]] = dict,
+        publish: Publish,
+        stats: Callable[[], dict[str, object]],
     ) -> None:
         self._reactor = reactor
         self._publish = publish
@@ -53,7 +57,7 @@ class Commands(LineOnlyReceiver):
             pause: Deferred[None] = deferLater(self._reactor, burst.wait())
             await pause
             late = max(late, burst.late())
-            self._publish(burst.payloads)
+            self._publish(burst.payloads, order)
         say("published", messages=order.messages, late=late)
 
     def connectionLost(self, *_: object) -> None:
@@ -61,8 +65,10 @@ class Commands(LineOnlyReceiver):
         self.ended.callback(None)
 
 
-def obey(reactor: IReactorTime, publish: Callable[[Sequence[bytes]], None]) -> Deferred[None]:
-    """Carry out the commands on standard input; fires when it ends. ``publish`` takes one burst."""
-    commands = Commands(reactor, publish)
+def obey(
+    reactor: IReactorTime, publish: Publish, stats: Callable[[], dict[str, object]] = dict
+) -> Deferred[None]:
+    """Carry out the commands on standard input; fires when it ends."""
+    commands = _Commands(reactor, publish, stats)
     StandardIO(commands, reactor=reactor)
     return commands.ended

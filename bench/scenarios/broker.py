@@ -1,0 +1,66 @@
+"""The whole way: an AMQP publish, through RabbitMQ, to the clients of one instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from bench.lab import SIZE, Lab, Row
+from bench.peers.contract import Order
+from bench.rabbitmq import broker
+from bench.rows import middle
+from bench.scenario import Bar, Scenario, Step, Table
+from bench.server import PEERS
+
+__all__ = ["SCENARIO"]
+
+_QUEUES = ("stream", "exclusive")
+_LIGHT = 100
+"""Clients under light load: few enough that the fan-out itself takes no time."""
+
+
+def _plan(lab: Lab) -> Sequence[Step]:
+    return [Step(f"queue = {queue}", partial(_measure, lab, queue)) for queue in _QUEUES]
+
+
+def _measure(lab: Lab, queue: str) -> Iterator[Row]:
+    light = Order(round(20 * lab.effort.seconds), SIZE, 1, 20.0)
+    with broker() as rabbit:
+        for clients, order in ((_LIGHT, light), (lab.effort.many, lab.order(lab.effort.many))):
+            with (
+                lab.server("pushd", *rabbit.settings(queue)) as server,
+                rabbit.publisher() as publisher,
+                lab.sink(server, PEERS["pushd"].path) as sink,
+            ):
+                sink.connect(clients)
+                lab.measure(server, sink, Order(5, SIZE, 1, 5.0), publisher)
+                window = lab.measure(server, sink, order, publisher)
+                mode = "light" if clients == _LIGHT else "many"
+                yield {"peer": "pushd", "queue": queue, "mode": mode, "clients": clients, **window.row()}
+
+
+def _bar(queue: str, limit: float) -> Bar:
+    return Bar(
+        f"publish to delivery through RabbitMQ, queue = {queue}, p50",
+        "ms",
+        limit,
+        partial(middle, name="p50_ms", queue=queue, mode="light"),
+    )
+
+
+SCENARIO = Scenario(
+    name="broker",
+    title="From an AMQP publish",
+    about=(
+        "A publisher of its own writes to the exchange of a private RabbitMQ node; latency counts from "
+        "the time the message was due to be published. RabbitMQ, publisher and clients share one CPU, "
+        "pushd has the other."
+    ),
+    plan=_plan,
+    bars=(_bar("stream", 2.0), _bar("exclusive", 1.0)),
+    tables=(
+        Table(
+            "One by one", ("queue", "clients"), ("p50_ms", "p99_ms", "max_ms", "last_ms", "cpu_us", "missing")
+        ),
+    ),
+)
