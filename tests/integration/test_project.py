@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from pushd.config import load, sections
+from tools.coverage_floor import below
 from tools.render_config import render_document, render_ini
 
 _ROOT = Path(__file__).parents[2]
@@ -76,3 +77,13 @@ def test_help_names_the_options() -> None:
     result = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
 
     assert all(option in result.stdout for option in ("--config=", "--instance=", "--check"))
+
+
+def test_modules_below_the_floor_are_named() -> None:
+    """The check of coverage names every module under the floor, the worst first, and no other."""
+    percents = {"good.py": 95.0, "poor.py": 94.9, "worse.py": 10.0}
+    report = {
+        "files": {name: {"summary": {"percent_covered": percent}} for name, percent in percents.items()}
+    }
+
+    assert ["worse.py: 10.0 %", "poor.py: 94.9 %"] == below(report, 95.0)
