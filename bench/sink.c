@@ -6,9 +6,10 @@
  * missing or came out of order. Commands are lines on standard input, answers are JSON lines:
  *
  *     connect N W      open N more, at most W handshakes in flight  -> {"event":"connected",...}
- *     expect M         forget all figures; every reader is to get messages 0..M-1 in order.
- *                      When all have them -> {"event":"complete",...}
+ *     expect M         forget all figures; every reader is to get messages 0..M-1 in order
+ *                      -> {"event":"watching"}, and when all have them {"event":"complete",...}
  *     watch            forget all figures; take whatever comes, first number is free
+ *                      -> {"event":"watching"}
  *     stall N          N of the connections stop reading             -> {"event":"stalled",...}
  *     report           -> {"event":"report",...}
  *
@@ -438,10 +439,9 @@ static void obey(const char *line)
         to_start = wanted = (int)first;
         window = (int)second;
         connect_began = now_ns();
-    } else if (sscanf(line, "expect %ld", &first) == 1) {
+    } else if (sscanf(line, "expect %ld", &first) == 1 || !strcmp(line, "watch")) {
         forget(first);
-    } else if (!strcmp(line, "watch")) {
-        forget(0);
+        printf("{\"event\":\"watching\"}\n");
     } else if (sscanf(line, "stall %ld", &first) == 1) {
         stall((int)first);
     } else if (!strcmp(line, "report")) {

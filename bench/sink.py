@@ -157,10 +157,12 @@ class Sink(LineProcess):
     def expect(self, messages: int) -> None:
         """Forget all figures; from now on every client is to receive messages 0 to ``messages`` - 1."""
         self.tell(f"expect {messages}")
+        self.hear("watching", 30.0)
 
     def watch(self) -> None:
         """Forget all figures, and take whatever comes."""
         self.tell("watch")
+        self.hear("watching", 30.0)
 
     def complete(self, timeout: float) -> Figures:
         """Wait until every client has all that was expected."""

@@ -111,13 +111,13 @@ def payload(due: int, number: int, size: int) -> bytes:
 def json_payload(due: int, number: int, size: int) -> bytes:
     """Give a JSON document of about ``size`` bytes: half names that repeat, half figures that change."""
     start = f'{{"mark":"{MARK.format(due=due, number=number)}","quotes":['
-    rows = range(max(1, (size - len(start)) // len(_quote(0))))
+    rows = range(max(1, (size - len(start)) // (len(_quote(0)) + 1)))
     return (start + ",".join(_quote(number * 7919 + row * 104729) for row in rows) + "]}").encode()
 
 
 def _quote(step: int) -> str:
-    price = 1 + step % 99991 / 100
-    return f'{{"symbol":"S{step % 9973:04d}","price":{price:.2f},"volume":{step % 1299709}}}'
+    symbol, price, volume = step % 9973, 100 + step % 89_989 / 100, 100_000 + step % 899_981
+    return f'{{"symbol":"S{symbol:04d}","price":{price:.2f},"volume":{volume}}}'
 
 
 def schedule(order: Order, start: int) -> Iterator[Burst]:
