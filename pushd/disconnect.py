@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "BAD_REQUEST",
+    "BEHIND",
     "CONNECTION_LIMIT",
     "EXPIRED",
     "FORCED",
@@ -78,6 +79,9 @@ FORCED = Disconnect("forced", 4011, 3011, "reconnect requested", reconnect=True)
 
 KICKED = Disconnect("kicked", 4503, 3503, "disconnected by an operator", reconnect=False)
 """An operator ended the connection for good."""
+
+BEHIND = Disconnect("behind", 4013, 3011, "this instance is behind your position", reconnect=True)
+"""The client saw on another instance what has not arrived here yet: in a moment it will have."""
 
 CONNECTION_LIMIT = Disconnect("connection_limit", 1013, 3504, "connection limit reached", reconnect=True)
 """This instance or this address holds as many connections as allowed."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pushd import channel as channels
+from pushd.client.lead import is_ahead
 from pushd.client.session import Session
+from pushd.disconnect import BEHIND
 from pushd.message import BROADCAST, Position
 
 if TYPE_CHECKING:
@@ -106,6 +108,10 @@ class SseSession(Session):
     def opened(self, wire: Wire) -> None:
         """Begin the stream where the client was, or tell it that this cannot be."""
         super().opened(wire)
+        if isinstance(self._wish.after, Position) and is_ahead(self._wish.after, self.hub.position):
+            self.write(b"retry: %d\n\n" % self._retry)
+            self.close(BEHIND)
+            return
         start, reason = self._start()
         self.hub.join(self, self._wish.channels, after=start.offset)
         first = _reset(start, reason) if reason else _position(start)

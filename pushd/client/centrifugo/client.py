@@ -12,9 +12,10 @@ from pushd.client.centrifugo import presence, replies
 from pushd.client.centrifugo.commands import Subscribe
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import Dialect
-from pushd.client.centrifugo.errors import PERMISSION_DENIED, TOKEN_EXPIRED, RefusedError
+from pushd.client.centrifugo.errors import BEHIND, PERMISSION_DENIED, TOKEN_EXPIRED, RefusedError
 from pushd.client.centrifugo.leases import Leases
 from pushd.client.centrifugo.replies import Fields
+from pushd.client.lead import is_ahead
 from pushd.client.session import Session
 from pushd.disconnect import EXPIRED
 from pushd.interfaces import Encoding
@@ -109,7 +110,12 @@ class Client(Session):
         Args:
             identity: Whom it belongs to.
             wishes: What it wants of each channel that the server subscribes it to, broadcasts included.
+
+        Raises:
+            RefusedError: It is ahead of this instance, and has not joined.
         """
+        for wish in wishes.values():
+            self._keep_up(wish)
         self.identity = identity
         self.client = self.desk.new_client()
         self.hub.join(self, wishes.keys() - {BROADCAST})
@@ -151,6 +157,11 @@ class Client(Session):
             raise RefusedError(TOKEN_EXPIRED) from error
         except InvalidTokenError as error:
             raise RefusedError(PERMISSION_DENIED) from error
+
+    def _keep_up(self, wish: Subscribe) -> None:
+        """Refuse, for now, to recover from where this instance has not come yet."""
+        if wish.recover and is_ahead(wish.position, self.hub.position):
+            raise RefusedError(BEHIND)
 
     def _standing(self, channel: str, wish: Subscribe) -> dict[str, Any]:
         """Tell where a subscription stands, with what was missed up to there if that is asked for."""

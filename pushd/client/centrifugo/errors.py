@@ -11,6 +11,7 @@ from dataclasses import dataclass
 __all__ = [
     "ALREADY_SUBSCRIBED",
     "BAD_REQUEST",
+    "BEHIND",
     "INTERNAL",
     "LIMIT_EXCEEDED",
     "METHOD_NOT_FOUND",
@@ -43,6 +44,9 @@ class RefusedError(Exception):
 
 INTERNAL = Error(100, "internal server error", temporary=True)
 """We failed; the log says how."""
+
+BEHIND = Error(100, "this instance has not come as far as the position yet", temporary=True)
+"""See :mod:`pushd.client.lead`; the protocol has no code of its own for it."""
 
 PERMISSION_DENIED = Error(103, "permission denied")
 """The client may not do this, or not on this channel."""

@@ -193,6 +193,7 @@ class CentrifugoSession(Client):
         if len(self.channels) >= self.desk.rules.subscriptions:
             raise RefusedError(LIMIT_EXCEEDED)
         expires_at = self._permit(channel, request.token)
+        self._keep_up(request)
         standing = self._standing(channel, request)
         if request.recover and request.all_or_error and "recovered" not in standing:
             raise RefusedError(UNRECOVERABLE)

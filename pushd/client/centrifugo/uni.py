@@ -18,7 +18,7 @@ from pushd.client.centrifugo.commands import Connect, NotACommandError, Subscrib
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import UNI_SSE, UNI_WEBSOCKET
 from pushd.client.centrifugo.errors import LIMIT_EXCEEDED, PERMISSION_DENIED, RefusedError
-from pushd.disconnect import BAD_REQUEST, EXPIRED, INVALID_TOKEN, NOT_ALLOWED, Disconnect
+from pushd.disconnect import BAD_REQUEST, BEHIND, EXPIRED, INVALID_TOKEN, NOT_ALLOWED, Disconnect
 from pushd.interfaces import Encoding, Wire
 from pushd.message import BROADCAST, Position
 
@@ -115,7 +115,11 @@ class UniSession(Client):
 
     def _begin(self, admission: Admission) -> None:
         self._admission = None
-        result = self._enter(admission.identity, admission.wishes)
+        try:
+            result = self._enter(admission.identity, admission.wishes)
+        except RefusedError:
+            self.close(BEHIND)
+            return
         if self.tell([orjson.dumps({"connect": result})]):
             self.hub.drained(self)
         for channel in self.subscribed:

@@ -5,6 +5,7 @@ from typing import Any, cast
 import pytest
 
 from pushd.client.sse import EARLIEST, SseSession, Wish, parse, retry_after
+from pushd.disconnect import BEHIND
 from pushd.hub import Hub
 from pushd.message import Position
 from tests.support.roster import NoEncoding
@@ -102,7 +103,7 @@ def test_earliest_starts_at_the_floor() -> None:
 
 @pytest.mark.parametrize(
     ("after", "reason"),
-    [(Position("e0", 9), b"epoch"), (Position("e1", 11), b"future"), (Position("e1", 3), b"window")],
+    [(Position("e0", 9), b"epoch"), (Position("e1", 1000), b"future"), (Position("e1", 3), b"window")],
 )
 def test_what_cannot_be_resumed_is_reset(after: Position, reason: bytes) -> None:
     """Another log's position, one from the future and one that fell off begin at the present, and say so."""
@@ -111,6 +112,14 @@ def test_what_cannot_be_resumed_is_reset(after: Position, reason: bytes) -> None
     session, wire = opened(hub, after, full=True)
     assert b'retry: 3174\nevent: reset\nid: e1:10\ndata: {"reason":"%b"}\n\n' % reason == wire.take()
     assert 10 == session.cursor
+
+
+def test_who_is_ahead_is_sent_away_for_a_moment() -> None:
+    """It saw on another instance what has not arrived here yet, and lost nothing."""
+    hub = StillHub(tip=10)
+    session, wire = opened(hub, Position("e1", 11))
+    assert (b"retry: 3174\n\n", [BEHIND]) == (wire.take(), wire.ends)
+    assert session not in hub.connections
 
 
 def test_a_ping_keeps_the_position_fresh() -> None:

@@ -191,6 +191,20 @@ def test_a_client_may_rather_not_be_subscribed_than_unrecovered() -> None:
     assert HERE == talk.subscribe("x", flag=3)
 
 
+def test_who_is_ahead_tries_again_in_a_moment() -> None:
+    """It saw on another instance what has not arrived here yet, and lost nothing."""
+    behind = error(100, "this instance has not come as far as the position yet", temporary=True)
+    wish = {"recover": True, "epoch": "e1", "offset": 11}
+    server = Server()
+    talk = server.session()
+    assert behind == talk.ask({"connect": {"subs": {"broadcast": wish}}})
+    talk.ask({"connect": {}})
+    assert behind == talk.subscribe("x", **wish)
+    assert set() == talk.session.channels
+    server.hub.publish("y")
+    assert talk.subscribe("x", **wish)["recovered"]
+
+
 @pytest.mark.parametrize("name", ["x", "broadcast"])
 def test_a_channel_is_subscribed_once(name: str) -> None:
     """Broadcasts are subscribed by the server already."""

@@ -143,6 +143,14 @@ def test_after_the_request_there_is_only_a_pong_to_say(text: str, end: str) -> N
     assert (end, b"") == (talk.end, talk.wire.take())
 
 
+def test_who_is_ahead_is_sent_away_for_a_moment() -> None:
+    """It saw on another instance what has not arrived here yet, and lost nothing."""
+    server = Server()
+    talk = uni(server)
+    talk.send('{"subs":{"x":{"recover":true,"epoch":"e1","offset":11}}}')
+    assert ("behind", [], "") == (talk.end, server.hub.connections, talk.session.client)
+
+
 def test_missed_messages_begin_every_subscription_again() -> None:
     """The client cannot ask: it is told, and goes on."""
     server = Server()

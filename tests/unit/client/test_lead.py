@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from pushd.client.lead import MOST, is_ahead
+from pushd.message import Position
+
+
+@pytest.mark.parametrize(
+    ("client", "ahead"),
+    [
+        (Position("e1", 10), False),
+        (Position("e1", 11), True),
+        (Position("e1", 10 + MOST), True),
+        (Position("e1", 11 + MOST), False),
+        (Position("e0", 11), False),
+    ],
+)
+def test_a_little_ahead_in_the_same_log(client: Position, *, ahead: bool) -> None:
+    """Not level, not far above, and not in another log."""
+    assert ahead == is_ahead(client, Position("e1", 10))
