@@ -132,7 +132,9 @@ class CentrifugoClient(Client):
             self.ledger.reset()
         for publication in publications:
             self.take_value(publication.get("data"))
-        self._positions[channel] = _Position(result.get("epoch", ""), result.get("offset", 0))
+        # As stock clients do: the offset is where it recovered from, and each publication moves it on.
+        last = publications[-1] if publications else result
+        self._positions[channel] = _Position(result.get("epoch", ""), last.get("offset", 0))
 
     async def _pushed(self, socket: ClientConnection, push: Mapping[str, Any]) -> None:
         channel = push.get("channel", "")
@@ -144,7 +146,9 @@ class CentrifugoClient(Client):
         elif "unsubscribe" in push:
             if push["unsubscribe"]["code"] < 2500:
                 raise FinalError(f"unsubscribed with code {push['unsubscribe']['code']}")
-            await self._send(socket, [self._subscribe(channel)])
+            # What the server subscribed this client to, it cannot ask for: the server begins it again itself.
+            if channel in self._channels:
+                await self._send(socket, [self._subscribe(channel)])
         elif "disconnect" in push:
             self._disconnected(push["disconnect"]["code"])
             raise _AgainError

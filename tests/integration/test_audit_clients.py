@@ -266,6 +266,7 @@ def test_centrifugo_subscribes_again_when_asked() -> None:
             {"push": {"channel": "222", "unsubscribe": {"code": 2500, "reason": "insufficient state"}}},
             {"take": True},
             subscribed(epoch="f", offset=9, recovered=False),
+            {"push": {"channel": "broadcast", "unsubscribe": {"code": 2500, "reason": ""}}},
             {"push": {"channel": "broadcast", "subscribe": {"epoch": "f", "offset": 9}}},
             3501,
         ],
