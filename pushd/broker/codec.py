@@ -1,7 +1,10 @@
 """What an AMQP message means to us, and back. Pure: plain values in, plain values out.
 
 The routing key is the channel, empty for a broadcast; the header ``channels`` (a list, or names
-separated by commas) addresses several instead. A body is text when
+separated by commas) addresses several instead. A list does not survive a stream of RabbitMQ before 3.13,
+which drops headers that are lists or tables without a word; names separated by commas always do.
+
+A body is text when
 
 - its ``content_encoding`` or the ``charset`` of its ``content_type`` names one: it is converted to UTF-8;
 - its ``content_type`` is a textual one (``text/*``, JSON, XML, JavaScript, forms): it must be UTF-8;
@@ -121,7 +124,9 @@ def encode(publication: Publication, now: float) -> Outgoing:
     if publication.message_id:
         properties["message_id"] = publication.message_id
     if len(publication.channels) > 1:
-        properties["headers"] = {"channels": list(publication.channels)}
+        if any("," in name for name in publication.channels):
+            raise Refused("channel", "a channel with a comma in its name can only be addressed alone")
+        properties["headers"] = {"channels": ",".join(publication.channels)}
         return Outgoing(BROADCAST, properties, publication.body)
     return Outgoing("".join(publication.channels), properties, publication.body)
 

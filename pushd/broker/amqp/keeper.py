@@ -77,6 +77,8 @@ class Keeper:
         self._backoff = backoff
         self._told: dict[str, str] = {}
         self._working_since: float | None = None
+        self._stopping = False
+        self._session: Session | None = None
         self._running: Deferred[None] = succeed(None)
 
     def start(self) -> None:
@@ -86,7 +88,11 @@ class Keeper:
     def stop(self) -> Deferred[None]:
         """End the session; fires when nothing is left open."""
         self.trouble = "stopping"
-        self._running.cancel()
+        self._stopping = True
+        if self._session is not None:
+            self._session.end(Lost(self.trouble))
+        else:
+            self._running.cancel()
         return self._running.addErrback(_cancelled)
 
     def works(self) -> None:
@@ -98,28 +104,36 @@ class Keeper:
     async def _run(self) -> None:
         for node in cycle(self._nodes):
             await self._attempt(node)
+            if self._stopping:
+                return
             await deferLater(self._clock, self._backoff.delay(), lambda: None)
 
     async def _attempt(self, node: Node) -> None:
-        session: Session | None = None
         try:
-            session = Session(await self._in_time(self._connect(node), _CONNECT))
-            await self._in_time(self._prepare(session), _PREPARE)
+            link = await self._in_time(self._connect(node), _CONNECT)
+            await self._use(link)
+        except Exception as error:
+            if not self._stopping:
+                self._ended(node, error)
+
+    async def _use(self, link: Link) -> None:
+        """Have a session on a connection, until it is over."""
+        self._session = session = Session(link)
+        try:
+            preparing = self._in_time(self._prepare(session), _PREPARE)
+            session.watch(lambda _: preparing.cancel())
+            await preparing
             await session.over()
         except CancelledError:
-            raise
-        except Exception as error:
-            self._ended(node, error)
+            raise session.lost or Lost("cancelled") from None
         finally:
-            if session is not None:
-                session.end(Lost("done with it"))
-                await session.link.close()
+            session.end(Lost("done with it"))
+            await link.close()
+            self._session = None
 
     async def _connect(self, node: Node) -> Link:
         try:
             return await node.connect()
-        except CancelledError:
-            raise
         except Exception as error:  # of DNS, TCP, TLS or AMQP: whatever it is, the line says it
             raise explain(error) from error
 

@@ -229,6 +229,7 @@ def test_encode_one_channel() -> None:
     [
         (Publication(b"", ("",)), "channel"),
         (Publication(b"", ("a" * 256,)), "channel"),
+        (Publication(b"", ("a,b", "c")), "channel"),
         (Publication(b"", event="é" * 128), "property"),
         (Publication(b"", message_id="a\nb"), "property"),
     ],

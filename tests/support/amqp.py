@@ -1,0 +1,30 @@
+"""Brokers over a real RabbitMQ for tests in the reactor thread, and a plain publisher beside them."""
+
+from __future__ import annotations
+
+import secrets
+from random import Random
+from typing import TYPE_CHECKING
+
+from twisted.internet import reactor
+
+from pushd.broker.amqp import AmqpBroker
+from pushd.config import Broker, BrokerUrl
+from pushd.stats import Stats
+
+if TYPE_CHECKING:
+    from tests.support.rabbitmq import RabbitNode
+
+__all__ = ["amqp_broker", "section"]
+
+
+def section(node: RabbitNode, **settings: object) -> Broker:
+    """Make a ``[broker]`` section of names nobody else uses."""
+    name = f"test.{secrets.token_hex(4)}"
+    url = settings.pop("url", None) or (BrokerUrl("amqp", node.host, node.port),)
+    return Broker(**{"exchange": name, "stream": f"{name}.history", "url": url, **settings})
+
+
+def amqp_broker(settings: Broker, *, max_age: float = 600.0, stats: Stats | None = None) -> AmqpBroker:
+    """Make a broker; nothing is connected yet."""
+    return AmqpBroker(reactor, settings, "test", max_age, stats or Stats(), Random())
