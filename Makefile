@@ -32,8 +32,8 @@ format: $(VENV)/lint ## Lay the code out
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/bench ## Measure, against the floor that the kernel sets
-	$(BIN)/python -m bench
+bench: $(VENV)/bench bench/peers/node_modules/.package-lock.json ## Measure, against peers and the kernel's floor
+	$(BIN)/python -m bench --publish
 
 config: $(VENV)/run ## Write etc/pushd.ini and docs/configuration.md anew from the list of keys
 	$(BIN)/python tools/render_config.py
@@ -67,3 +67,7 @@ $(VENV)/test: $(VENV)/run
 tests/js/node_modules/.package-lock.json: tests/js/package-lock.json | $(VENV)/test
 	npm --prefix tests/js ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
+
+bench/peers/node_modules/.package-lock.json: bench/peers/package.json
+	@npm --prefix bench/peers install --silent --no-audit --no-fund --no-package-lock --ignore-scripts \
+		&& touch $@ || echo 'Without npm, ws and Bun are left out.'

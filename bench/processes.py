@@ -88,7 +88,7 @@ class LineProcess:
     """
 
     def __init__(self, command: Sequence[str], cpu: int | None = None) -> None:
-        self._name = Path(command[-1]).name if len(command) > 1 else Path(command[0]).name
+        self._name = command[2] if "-m" in command[1:2] else Path(command[0]).name
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._child = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0

@@ -22,6 +22,7 @@ from bench.peers.contract import ready
 
 _MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 _CONFIGURATION = """
+# Room to spare: with less than a sixteenth of them free, nginx closes connections that look idle.
 load_module {module};
 worker_processes 1;
 worker_rlimit_nofile 20000;
@@ -29,7 +30,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 daemon off;
 user root;
-events {{ worker_connections 19990; multi_accept on; }}
+events {{ worker_connections 32768; multi_accept on; }}
 http {{
     access_log off;
     keepalive_requests 1000000;
