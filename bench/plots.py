@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.lab import Row
-from bench.rows import summary
+from bench.rows import FLOOR, summary
 from bench.server import PEERS
 
 __all__ = ["draw"]
@@ -64,7 +64,7 @@ def _panel(axis: Axes, rows: Sequence[Row], entry: str, unit: float) -> None:
             (line,) = axis.plot(*zip(*points, strict=True), marker="o", markersize=3, label=peer.label)
             line.set_linewidth(2.8 if name == "pushd" else 1.4)
             if name.startswith("floor"):
-                line.set(color="black", linestyle="--")
+                line.set(color="black", linestyle="--" if name == FLOOR else ":")
     axis.set_xlabel("clients")
     axis.set_ylim(bottom=0)
     axis.grid(alpha=0.3)
