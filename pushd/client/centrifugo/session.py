@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from pushd.client.auth import ExpiredTokenError, Identity, InvalidTokenError
 from pushd.client.centrifugo import presence, replies
+from pushd.client.centrifugo.answers import Answers
 from pushd.client.centrifugo.client import INSUFFICIENT, Client
 from pushd.client.centrifugo.commands import (
     Connect,
@@ -57,9 +58,6 @@ _log = Logger()
 _UNCONFIRMED = 64
 """Most publications of one client that the broker has not confirmed yet."""
 
-_MEMBER_COST = 1000
-"""What listing or telling one member of a channel counts, in bytes of answers: it bounds a reactor turn."""
-
 
 class _GoodbyeError(Exception):
     """The client did something that ends the connection."""
@@ -72,14 +70,13 @@ class _GoodbyeError(Exception):
 class CentrifugoSession(Client):
     """One client of ``/connection/websocket``."""
 
-    __slots__ = ("_answers", "_busy", "_room", "_unconfirmed")
+    __slots__ = ("_answers", "_busy", "_unconfirmed")
 
     dialect = BIDIRECTIONAL
 
     def __init__(self, desk: Desk, encoding: Encoding) -> None:
         super().__init__(desk, encoding)
-        self._answers: list[bytes] = []
-        self._room = desk.rules.recovery_bytes
+        self._answers = Answers(desk.rules.recovery_bytes)
         self._unconfirmed = 0
         self._busy = False
 
@@ -121,10 +118,10 @@ class CentrifugoSession(Client):
         try:
             result = self._result(number, request)
         except RefusedError as refusal:
-            self._answer(replies.error(number, refusal.error))
+            self._answers.add(replies.error(number, refusal.error))
         else:
             if result is not None and isinstance(request, Request):
-                self._answer(replies.reply(number, request.method, result))
+                self._answers.add(replies.reply(number, request.method, result))
 
     def _result(self, number: int, request: Request | Error) -> Fields | None:
         """Do what is asked.
@@ -136,7 +133,7 @@ class CentrifugoSession(Client):
             RefusedError: The answer is an error.
             _GoodbyeError: There is no answer, the connection ends.
         """
-        if self._room <= 0:
+        if self._answers.full:
             raise RefusedError(TOO_MANY_REQUESTS)
         match request:
             case Error():
@@ -164,18 +161,13 @@ class CentrifugoSession(Client):
                 assert isinstance(request, Ping)
                 return {}
 
-    def _answer(self, answer: bytes) -> None:
-        self._room -= len(answer)
-        self._answers.append(answer)
-
     def _flush(self) -> None:
         """Send the answers; when the socket has taken all, the client may be served."""
-        if self._answers:
-            answers, self._answers = self._answers, []
-            if self.tell(answers):
-                self._room = self.desk.rules.recovery_bytes
-                if self.waiting and self.client:
-                    self.hub.drained(self)
+        answers = self._answers.take()
+        if answers and self.tell(answers):
+            self._answers.make_room()
+            if self.waiting and self.client:
+                self.hub.drained(self)
 
     # The commands.
 
@@ -270,18 +262,18 @@ class CentrifugoSession(Client):
         if not self.desk.rules.presence:
             raise RefusedError(NOT_AVAILABLE)
         members = presence.audience(self.hub, self._own(name), Client)
-        self._room -= _MEMBER_COST * len(members)
+        self._answers.charge(len(members))
         return members
 
     def _announce(self, channel: str, kind: str) -> int:
         told = super()._announce(channel, kind)
-        self._room -= _MEMBER_COST * told
+        self._answers.charge(told)
         return told
 
     def _confirmed(self, answer: bytes) -> None:
         self._unconfirmed -= 1
         if self in self.hub.connections:
-            self._answer(answer)
+            self._answers.add(answer)
             if not self._busy:
                 self._flush()
 
