@@ -25,6 +25,14 @@ def section(node: RabbitNode, **settings: object) -> Broker:
     return Broker(**{"exchange": name, "stream": f"{name}.history", "url": url, **settings})
 
 
+class Eager(Random):
+    """Delays no attempt for long, as nobody likes to wait in a test."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """Shorten what starts at nothing: the delays between two attempts."""
+        return super().uniform(a, b if a else min(b, 0.3))
+
+
 def amqp_broker(settings: Broker, *, max_age: float = 600.0, stats: Stats | None = None) -> AmqpBroker:
     """Make a broker; nothing is connected yet."""
-    return AmqpBroker(reactor, settings, "test", max_age, stats or Stats(), Random())
+    return AmqpBroker(reactor, settings, "test", max_age, stats or Stats(), Eager())

@@ -33,9 +33,13 @@ class Canary:
         self._confirmed_at: float | None = None
         self._due_at = 0.0
 
+    def name(self) -> str:
+        """Make a name unlike all others."""
+        return f"{self._random.getrandbits(64):016x}"
+
     def send(self, now: float) -> str:
-        """Give the next one its name, unlike all others; the last one is forgotten."""
-        self._name = f"{self._random.getrandbits(64):016x}"
+        """Give the next one its name; the last one is forgotten."""
+        self._name = self.name()
         self._confirmed_at = None
         self._due_at = now + self._random.uniform(_PERIOD * 2 / 3, _PERIOD * 4 / 3)
         return self._name

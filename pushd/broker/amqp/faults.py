@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import re
 
+from twisted.internet.error import ConnectionDone
+
 __all__ = ["Lost", "explain"]
 
 # What RabbitMQ says (reply codes: AMQP 0-9-1 section 1.3 "constants"), and what an operator can do about it.
 _ADVICE = (
     (403, "Login was refused", "check user and password in [broker] url"),
-    (
-        403,
-        "write .*amq.default",
-        "a stream needs write permission on amq.default: instances put marks into it",
-    ),
+    (403, "amq.default", "reading a stream needs write permission on amq.default, for the marks in it"),
     (403, "access to ", "grant the permission, or declare what is missing beforehand"),
     (404, "home node .* is down", "a node of the stream is still starting, or lost"),
     (406, "inequivalent arg 'type' for exchange", "pushd needs a fanout exchange"),
     (406, "inequivalent arg .* for exchange", "pushd needs a durable exchange that is not deleted by itself"),
     (406, "inequivalent arg .* for queue", "it was declared with other arguments than [broker] configures"),
-    (
-        406,
-        "x-queue-type|rabbit_stream_queue",
-        "streams need RabbitMQ 3.9; without them use queue = exclusive",
-    ),
+    (406, "x-queue-type|rabbit_stream_queue", "streams need RabbitMQ 3.9; else use queue = exclusive"),
     (406, "running replica on the local node", "connect to a node that holds a replica of the stream"),
     (530, "vhost", "check the virtual host in [broker] url, and that the user may use it"),
-    (540, "stream", "streams need RabbitMQ 3.9; without them use queue = exclusive"),
+    (540, "stream", "streams need RabbitMQ 3.9; else use queue = exclusive"),
 )
 
 _LONGEST = 300
@@ -55,6 +49,8 @@ def explain(error: BaseException) -> Lost:
     if isinstance(error, Lost):
         return error
     code = getattr(error, "reply_code", 0)
+    if isinstance(error, ConnectionDone):
+        return Lost("the broker closed the connection without a reason")
     if not code:
         return Lost(_line(f"{type(error).__name__}: {error}"))
     text = _line(error.reply_text)  # type: ignore[attr-defined]

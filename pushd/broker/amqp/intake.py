@@ -31,7 +31,7 @@ class Intake:
     ) -> Sequence[Message]:
         """Give the messages, none if it cannot be used. Never raises."""
         if properties is None:
-            self._drop(offset, "headers", "a header holds what cannot be read, a NaN or an impossible date")
+            self._drop(offset, "headers", "a header cannot be read; is there a date beyond the year 9999?")
             return ()
         try:
             return decode(offset, routing_key, properties, body)

@@ -112,8 +112,7 @@ class Outbox:
             self._deadline.cancel()
         pending, self._pending = self._pending, {}
         for confirmed in pending.values():
-            confirmed.errback(
-                PublishError(
-                    f"not confirmed, it may or may not have been published: {lost.reason}", temporary=True
-                )
-            )
+            reason = f"not confirmed, it may or may not have been published: {lost.reason}"
+            error = PublishError(reason, temporary=True)
+            error.__cause__ = lost
+            confirmed.errback(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,13 +15,15 @@ from pushd.broker.marks import Life, Mark
 from pushd.interfaces import ReadError
 from pushd.message import Message
 
-__all__ = ["offset_of", "read_back", "scan_marks"]
+__all__ = ["find_end", "offset_of", "read_back", "scan_marks"]
 
 _PREFETCH = 200
 """Records the broker sends ahead."""
 
 _SILENCE = 10.0
 """Seconds without a record after which reading is given up."""
+
+Publish = Callable[[], Coroutine[Any, Any, None]]
 
 _Visit = Callable[[int, object, Any, bytes], bool]
 """Takes offset, routing key, properties and body of a record; answers whether it needs no more."""
@@ -65,6 +67,31 @@ async def read_back(
     return found
 
 
+async def find_end(clock: IReactorTime, link: Link, stream: str, nonce: str, publish: Publish) -> int:
+    """Give the offset that a mark gets now.
+
+    Args:
+        clock: Watches over the silence.
+        link: Where to open a channel.
+        stream: The stream's name.
+        nonce: The mark's.
+        publish: Publishes it.
+
+    Raises:
+        Lost: The stream cannot be read.
+    """
+    at = -1
+
+    def visit(offset: int, _routing_key: object, properties: Any, _body: bytes) -> bool:
+        nonlocal at
+        at = offset
+        mark = Mark.read(properties.headers)
+        return mark is not None and mark.nonce == nonce
+
+    await _scan(clock, link, stream, "next", visit, publish)
+    return at
+
+
 async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life) -> None:
     """Feed the marks from the stream's start to ``life`` until it knows the epoch.
 
@@ -79,8 +106,13 @@ async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life) -
     await _scan(clock, link, stream, "first", visit)
 
 
-async def _scan(clock: IReactorTime, link: Link, stream: str, start: object, visit: _Visit) -> None:
-    """Feed the records from ``start`` on to ``visit`` until it needs no more; what it raises is raised here."""
+async def _scan(
+    clock: IReactorTime, link: Link, stream: str, start: object, visit: _Visit, then: Publish | None = None
+) -> None:
+    """Feed the records from ``start`` on to ``visit`` until it needs no more; what it raises is raised here.
+
+    ``then`` is called once reading has begun.
+    """
     channel = await link.channel()
     scan = _Scan(clock, channel, visit)
     try:
@@ -92,6 +124,8 @@ async def _scan(clock: IReactorTime, link: Link, stream: str, start: object, vis
             lambda: scan.fail(Lost("the stream was deleted")),
             {"x-stream-offset": start},
         )
+        if then is not None:
+            await then()
         await scan.over
     finally:
         scan.end()

@@ -20,7 +20,7 @@ from pushd.broker.amqp.consumer import Consumer
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.outbox import Unroutable
 from pushd.broker.amqp.publisher import Publisher
-from pushd.broker.amqp.reader import offset_of, read_back, scan_marks
+from pushd.broker.amqp.reader import find_end, offset_of, read_back, scan_marks
 from pushd.broker.amqp.session import Session
 from pushd.broker.amqp.topology import declare_exchange, declare_stream
 from pushd.broker.marks import Found, Life, Mark, OtherLife
@@ -66,11 +66,14 @@ class StreamConsumer(Consumer):
         return Deferred.fromCoroutine(read_back(self._clock, session.link, stream, after, until, max_bytes))
 
     async def _prepare(self, session: Session) -> None:
-        await self._wait_for_publisher()
         await declare_exchange(session.link, self._section.exchange)
         await declare_stream(session.link, self._section)
+        await self._wait_for_publisher()
         nonce = self._canary.send(self._clock.seconds())
         resume = self._life.begin(nonce)
+        if resume is not None and await self._find_end(session) <= resume:
+            self._life.forget()
+            resume = self._life.begin(nonce)
         start = f"{max(1, round(self._max_age))}s" if resume is None else resume
         self._fresh = True
         self._session = session
@@ -80,6 +83,12 @@ class StreamConsumer(Consumer):
         looking.clock = self._clock
         session.watch(lambda _: looking.stop())
         looking.start(_TICK, now=False)
+
+    async def _find_end(self, session: Session) -> int:
+        """Find out where the stream ends: a consumer that starts beyond would wait there, hearing nothing."""
+        mark = Mark(self._canary.name())
+        stream = self._section.stream
+        return await find_end(self._clock, session.link, stream, mark.nonce, lambda: self._send(mark))
 
     async def _wait_for_publisher(self) -> None:
         try:
@@ -146,7 +155,7 @@ class StreamConsumer(Consumer):
             await self._publisher.mark(self._section.stream, mark)
         except PublishError as error:
             if not self.attached or isinstance(error, Unroutable):
-                raise Lost(error.reason) from error
+                raise Lost(_root(error)) from error
         else:
             self._canary.confirmed(mark.nonce, self._clock.seconds())
 
@@ -157,3 +166,8 @@ class StreamConsumer(Consumer):
             session.end(Lost("the consumer hears nothing, though a mark stands in the stream"))
         elif self.attached and self._canary.due(now):
             self._claim(session)
+
+
+def _root(error: PublishError) -> str:
+    """Give the reason without what only matters to a publisher."""
+    return error.__cause__.reason if isinstance(error.__cause__, Lost) else error.reason

@@ -3,8 +3,8 @@
 ``pika.connection.Connection`` speaks the protocol and leaves four things to a subclass: bytes out, timers,
 and beginning and end of the stream. It keeps the true cause of an end and cuts peers that never answer.
 Frames are split here, which pika does in time quadratic in the size of a read; and a message whose
-properties pika cannot read (a NaN or an impossible date in a header) arrives without properties, where
-pika would drop the connection, again at every attempt to resume a stream.
+properties pika cannot read (a date beyond the year 9999 in a header) arrives without properties, where
+pika would drop the connection, and again at every attempt to resume a stream.
 """
 
 from __future__ import annotations
