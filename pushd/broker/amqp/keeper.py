@@ -111,23 +111,26 @@ class Keeper:
     async def _attempt(self, node: Node) -> None:
         try:
             link = await self._in_time(self._connect(node), _CONNECT)
-            await self._use(link)
-        except Exception as error:
-            if not self._stopping:
-                self._ended(node, error)
+        except Lost as lost:
+            self._ended(node, lost)
+        else:
+            await self._use(link, node)
 
-    async def _use(self, link: Link) -> None:
+    async def _use(self, link: Link, node: Node) -> None:
         """Have a session on a connection, until it is over."""
         self._session = session = Session(link)
+        session.watch(lambda lost: self._ended(node, lost))
         try:
             preparing = self._in_time(self._prepare(session), _PREPARE)
             session.watch(lambda _: preparing.cancel())
             await preparing
             await session.over()
-        except CancelledError:
-            raise session.lost or Lost("cancelled") from None
+        except (Lost, CancelledError) as error:
+            session.end(explain(error))
+        except Exception as error:
+            _log.failure("{purpose} failed", purpose=self._purpose)
+            session.end(explain(error))
         finally:
-            session.end(Lost("done with it"))
             await link.close()
             self._session = None
 
@@ -143,14 +146,14 @@ class Keeper:
 
         return Deferred.fromCoroutine(work).addTimeout(seconds, self._clock, late)
 
-    def _ended(self, node: Node, error: Exception) -> None:
+    def _ended(self, node: Node, lost: Lost) -> None:
         """Say why, once for as long as the reason stays the same."""
+        if self._stopping:
+            return
         since, self._working_since = self._working_since, None
         if since is not None and self._clock.seconds() - since >= _STABLE:
             self._backoff.reset()
-        if not isinstance(error, Lost):
-            _log.failure("{purpose} failed", purpose=self._purpose)
-        self.trouble = f"{node.name}: {explain(error).reason}"
+        self.trouble = f"{node.name}: {lost.reason}"
         if self._told.get(node.name) != self.trouble:
             self._told[node.name] = self.trouble
             _log.warn("{purpose} is interrupted, {trouble}", purpose=self._purpose, trouble=self.trouble)

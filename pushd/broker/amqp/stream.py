@@ -81,8 +81,8 @@ class StreamConsumer(Consumer):
         await self._send(Mark(nonce))
         looking = LoopingCall(self._look, session)
         looking.clock = self._clock
-        session.watch(lambda _: looking.stop())
         looking.start(_TICK, now=False)
+        session.watch(lambda _: looking.stop())
 
     async def _find_end(self, session: Session) -> int:
         """Find out where the stream ends: a consumer that starts beyond would wait there, hearing nothing."""
