@@ -1,0 +1,88 @@
+"""pushd.broker.amqp.faults."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+
+from pushd.broker.amqp.faults import Lost, explain
+
+
+class Closed(Exception):
+    """What pika raises when the broker closes something."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.reply_code = code
+        self.reply_text = text
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "advice"),
+    [
+        (
+            403,
+            "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.",
+            "user and password",
+        ),
+        (
+            403,
+            "ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user 'u'",
+            "the marks",
+        ),
+        (
+            403,
+            "ACCESS_REFUSED - access to queue 'q' in vhost '/' refused for user 'u'",
+            "grant the permission",
+        ),
+        (
+            404,
+            "NOT_FOUND - home node 'a@b' of durable queue 'q' in vhost '/' is down or inaccessible",
+            "starting",
+        ),
+        (406, "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost '/'", "fanout"),
+        (406, "PRECONDITION_FAILED - inequivalent arg 'durable' for exchange 'e' in vhost '/'", "durable"),
+        (
+            406,
+            "PRECONDITION_FAILED - inequivalent arg 'x-max-age' for queue 'q' in vhost '/'",
+            "other arguments",
+        ),
+        (406, "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q'", "queue = exclusive"),
+        (406, "PRECONDITION_FAILED - queue 'q' does not have a running replica on the local node", "replica"),
+        (530, "NOT_ALLOWED - vhost zz not found", "virtual host"),
+        (540, "NOT_IMPLEMENTED - stream queues are not supported", "queue = exclusive"),
+    ],
+)
+def test_advice(code: int, text: str, advice: str) -> None:
+    """What an operator can do something about comes with what that is."""
+    lost = explain(Closed(code, text))
+    assert code == lost.code
+    assert lost.reason.startswith(f"{code} {text} (")
+    assert advice in lost.reason.removeprefix(f"{code} {text}")
+
+
+def test_without_advice() -> None:
+    """What RabbitMQ says for itself is passed on."""
+    assert (
+        explain(Closed(320, "CONNECTION_FORCED - maintenance")).reason
+        == "320 CONNECTION_FORCED - maintenance"
+    )
+
+
+def test_one_printable_line() -> None:
+    """Whatever the broker says becomes one line of bounded length that can do a terminal no harm."""
+    assert explain(Closed(320, "a\n\tb\x1b[31m")).reason == "320 a b?[31m"
+    assert len(explain(Closed(320, "x" * 10_000)).reason) < 400
+
+
+def test_other_errors() -> None:
+    """Errors of the network are named, the plain end of a connection is described."""
+    assert explain(ConnectionRefusedError()).reason.startswith("ConnectionRefusedError: ")
+    assert "closed the connection" in explain(ConnectionDone()).reason
+    assert explain(ValueError("x")).code == 0
+
+
+def test_already_explained() -> None:
+    """An explanation is not explained again."""
+    lost = Lost("why", 5)
+    assert explain(lost) is lost
