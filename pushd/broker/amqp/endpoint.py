@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from OpenSSL.crypto import Error
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.ssl import (
@@ -15,12 +17,11 @@ from twisted.internet.ssl import (
 )
 
 if TYPE_CHECKING:
-    from pushd.config import Broker
-    from pushd.config.broker_url import BrokerUrl
+    from pushd.config import Broker, BrokerUrl
 
 __all__ = ["endpoint"]
 
-_END = "-----END CERTIFICATE-----"
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def endpoint(reactor: Any, url: BrokerUrl, section: Broker) -> IStreamClientEndpoint:
@@ -37,15 +38,24 @@ def endpoint(reactor: Any, url: BrokerUrl, section: Broker) -> IStreamClientEndp
     plain = HostnameEndpoint(reactor, url.host, url.port)
     if url.scheme != "amqps":
         return plain
-    trusted = None
-    if section.ca_file:
-        text = Path(section.ca_file).read_text()
-        pieces = [piece + _END for piece in text.split(_END) if "BEGIN CERTIFICATE" in piece]
-        trusted = trustRootFromCertificates([Certificate.loadPEM(piece.encode()) for piece in pieces])
-    own = None
-    if section.certificate:
-        own = PrivateCertificate.loadPEM(
-            Path(section.private_key or section.certificate).read_text()
-            + Path(section.certificate).read_text()
-        )
+    trusted = _trusted(section.ca_file) if section.ca_file else None  # None: whom the system trusts
+    own = _own(section.certificate, section.private_key) if section.certificate else None
     return wrapClientTLS(optionsForClientTLS(url.host, trustRoot=trusted, clientCertificate=own), plain)
+
+
+def _trusted(path: str) -> Any:
+    pieces = _CERTIFICATE.findall(Path(path).read_bytes())
+    if not pieces:
+        raise ValueError(f"there is no certificate in {path}")
+    return trustRootFromCertificates([Certificate.loadPEM(piece) for piece in pieces])
+
+
+def _own(certificate: str, private_key: str) -> Any:
+    """Join certificate and key; the file of the certificate may hold both."""
+    pem = Path(certificate).read_bytes()
+    if private_key:
+        pem += Path(private_key).read_bytes()
+    try:
+        return PrivateCertificate.loadPEM(pem)
+    except Error:
+        raise ValueError(f"there is no certificate with its key in {certificate} and {private_key}") from None

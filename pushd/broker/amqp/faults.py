@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from service_identity import VerificationError
 from twisted.internet.error import ConnectionDone
 
 __all__ = ["Lost", "explain"]
@@ -20,6 +21,7 @@ _ADVICE = (
     (406, "x-queue-type|rabbit_stream_queue", "streams need RabbitMQ 3.9; else use queue = exclusive"),
     (406, "running replica on the local node", "connect to a node that holds a replica of the stream"),
     (530, "vhost", "check the virtual host in [broker] url, and that the user may use it"),
+    (541, "rabbit_stream_queue", "enable RabbitMQ's feature flag stream_queue, or use queue = exclusive"),
     (540, "stream", "streams need RabbitMQ 3.9; else use queue = exclusive"),
 )
 
@@ -49,6 +51,8 @@ def explain(error: BaseException) -> Lost:
     if isinstance(error, Lost):
         return error
     code = getattr(error, "reply_code", 0)
+    if isinstance(error, VerificationError):
+        return Lost(_line(f"the broker's certificate does not name this host: {error.errors}"))
     if isinstance(error, ConnectionDone):
         return Lost("the broker closed the connection without a reason")
     if not code:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from service_identity import VerificationError
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 
 from pushd.broker.amqp.faults import Lost, explain
@@ -50,6 +51,11 @@ class Closed(Exception):
         (406, "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q'", "queue = exclusive"),
         (406, "PRECONDITION_FAILED - queue 'q' does not have a running replica on the local node", "replica"),
         (530, "NOT_ALLOWED - vhost zz not found", "virtual host"),
+        (
+            541,
+            "INTERNAL_ERROR - Cannot declare a queue of type 'rabbit_stream_queue'",
+            "feature flag stream_queue",
+        ),
         (540, "NOT_IMPLEMENTED - stream queues are not supported", "queue = exclusive"),
     ],
 )
@@ -79,6 +85,7 @@ def test_other_errors() -> None:
     """Errors of the network are named, the plain end of a connection is described."""
     assert explain(ConnectionRefusedError()).reason.startswith("ConnectionRefusedError: ")
     assert "closed the connection" in explain(ConnectionDone()).reason
+    assert "does not name this host" in explain(VerificationError([])).reason
     assert explain(ValueError("x")).code == 0
 
 
