@@ -43,7 +43,7 @@ _UTF8 = frozenset({"utf-8", "utf8"})
 _NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818  # the sender's mistake
     """A message that cannot be used.
 
     Attributes:

@@ -69,7 +69,7 @@ class Found(Enum):
     """It is the one awaited, but what was read names no epoch: the marks before it must be read."""
 
 
-class OtherLife(Exception):
+class OtherLife(Exception):  # noqa: N818  # a discovery
     """What is read does not continue what was read before: forget it and attach anew.
 
     Offsets seen before and offsets seen from now on cannot be compared, or nobody knows whether they can.

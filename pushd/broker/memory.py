@@ -79,7 +79,12 @@ class MemoryBroker:
         """Make room for as many publications."""
         self._acknowledged = offset
 
-    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Sequence[Message]]:
+    def read(
+        self,
+        after: int,  # noqa: ARG002  # the interface's, like the others
+        until: int,  # noqa: ARG002
+        max_bytes: int,  # noqa: ARG002
+    ) -> Deferred[Sequence[Message]]:
         """Fail: whatever could be read back is in the history already."""
         return fail(ReadError("the embedded broker keeps no messages"))
 
@@ -115,5 +120,5 @@ class MemoryBroker:
         try:
             if self._events is not None:
                 self._events.message(message)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is
             _log.failure("a message could not be taken")

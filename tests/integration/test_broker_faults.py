@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pika
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
+from twisted.internet import reactor  # noqa: TID251  # the tests run in it
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
@@ -80,9 +80,9 @@ class Poison(pika.BasicProperties):
         return [struct.pack(">H", self.FLAG_HEADERS), struct.pack(">I", len(field)), field]
 
 
-async def until(probe: Callable[[], object], timeout: float = 20.0) -> None:
+async def until(probe: Callable[[], object]) -> None:
     """Wait for something that nobody tells; looks again at every turn of the reactor's clock."""
-    deadline = reactor.seconds() + timeout
+    deadline = reactor.seconds() + 20
     while not probe():
         assert reactor.seconds() < deadline, "not in time"
         await deferLater(reactor, 0.02, lambda: None)
@@ -167,7 +167,7 @@ async def test_no_permission_to_read(rabbit: RabbitNode, log: Log) -> None:
 
 @pytest_twisted.ensureDeferred
 async def test_no_permission_for_marks(rabbit: RabbitNode, log: Log) -> None:
-    """A user who may not write to the default exchange is told what it is for; publishing works all the same."""
+    """A user who may not write to the default exchange is told why he must; publishing works all the same."""
     settings = section(rabbit)
     url = await user(rabbit, write="^test\\.")
     settings = settings.model_copy(update={"url": url})
@@ -279,7 +279,7 @@ async def test_exclusive_queue_deleted(rabbit: RabbitNode, admin: BlockingChanne
 
 @pytest_twisted.ensureDeferred
 async def test_stream_recreated(rabbit: RabbitNode, admin: BlockingChannel, log: Log) -> None:
-    """A stream that is deleted is declared again and is another one: a reset and a new epoch, on both instances."""
+    """A stream that is deleted is declared again and is another one: a reset and a new epoch, everywhere."""
     settings = section(rabbit)
     async with running(settings) as (broker, listener), running(settings) as (_, other):
         await gatherResults([listener.ready(), other.ready()])

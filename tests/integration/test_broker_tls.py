@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
+from twisted.internet import reactor  # noqa: TID251  # the tests run in it
 from twisted.internet.task import deferLater
 
 from pushd.config import Broker, BrokerUrl

@@ -6,7 +6,7 @@ import secrets
 from random import Random
 from typing import TYPE_CHECKING
 
-from twisted.internet import reactor
+from twisted.internet import reactor  # noqa: TID251  # the tests run in it
 
 from pushd.broker.amqp import AmqpBroker
 from pushd.config import Broker, BrokerUrl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twisted.internet import reactor
+from twisted.internet import reactor  # noqa: TID251  # the tests run in it
 from twisted.internet.defer import Deferred
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ class AmqpBroker:
         ValueError: A certificate or key cannot be read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # each is another thing
         self, reactor: Any, section: Section, instance: str, max_age: float, stats: Stats, random: Random
     ) -> None:
         self._section = section

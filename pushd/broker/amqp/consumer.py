@@ -140,5 +140,5 @@ class Consumer(ABC):
         """Tell an event; a failure of whoever listens must not cost the connection."""
         try:
             event(value)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is
             _log.failure("an event of the broker could not be handled")

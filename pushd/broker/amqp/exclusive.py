@@ -34,7 +34,7 @@ class ExclusiveConsumer(Consumer):
         queue = await declare_private_queue(session.link, self._section)
         if self._was_attached:
             _log.warn(
-                "what was published while this instance was away is lost to its clients: the queue is exclusive"
+                "what was published meanwhile is lost to this instance's clients: its queue is exclusive"
             )
         self.offset = 0
         self._reset(0)
@@ -43,7 +43,12 @@ class ExclusiveConsumer(Consumer):
         self._attach(f"{self._random.getrandbits(64):016x}")
 
     def _delivered(
-        self, session: Session, tag: int, routing_key: object, properties: Any, body: bytes
+        self,
+        session: Session,  # noqa: ARG002  # the base class's signature
+        tag: int,
+        routing_key: object,
+        properties: Any,
+        body: bytes,
     ) -> None:
         self.offset = tag
         self._hand_on(tag, tag, routing_key, properties, body)

@@ -28,7 +28,7 @@ _ADVICE = (
 _LONGEST = 300
 
 
-class Lost(Exception):
+class Lost(Exception):  # noqa: N818  # what happened, rarely an error
     """A connection, a channel or a consumer is gone, or never came to be.
 
     Attributes:

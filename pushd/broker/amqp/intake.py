@@ -37,7 +37,7 @@ class Intake:
             return decode(offset, routing_key, properties, body)
         except Refused as refused:
             self._drop(offset, refused.kind, refused.advice)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever a publisher found
             _log.failure("the message at {offset} could not be decoded", offset=offset)
             self._drop(offset, "internal", "the daemon itself failed; please report the traceback above")
         return ()

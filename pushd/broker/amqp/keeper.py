@@ -127,7 +127,7 @@ class Keeper:
             await session.over()
         except (Lost, CancelledError) as error:
             session.end(explain(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the loop goes on
             _log.failure("{purpose} failed", purpose=self._purpose)
             session.end(explain(error))
         finally:

@@ -130,7 +130,7 @@ class Link(Protocol):
         assert self._wire is not None
         try:
             self._wire.received(data)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is
             if not isinstance(error, AMQPError):  # else it is no AMQP what came
                 _log.failure("what the broker sent could not be handled")
             self._error = error

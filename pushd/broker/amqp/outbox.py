@@ -20,7 +20,7 @@ _MOST = 512
 """Publications under way at a time: the broker confirms them in bulk, more would only be memory."""
 
 
-class Unroutable(PublishError):
+class Unroutable(PublishError):  # noqa: N818  # the last word of its base's name says it
     """The broker took a publication, but no queue got it."""
 
     def __init__(self, exchange: str, routing_key: str) -> None:
@@ -91,11 +91,11 @@ class Outbox:
         else:
             self._deadline = self._clock.callLater(_PATIENCE, self._check, self._number)
 
-    def _settled(self, number: int, multiple: bool, taken: bool) -> None:
+    def _settled(self, number: int, multiple: bool, taken: bool) -> None:  # noqa: FBT001  # Channel's callback
         for each in [n for n in self._pending if n <= number] if multiple else [number]:
-            self._settle(each, taken)
+            self._settle(each, taken=taken)
 
-    def _settle(self, number: int, taken: bool) -> None:
+    def _settle(self, number: int, *, taken: bool) -> None:
         confirmed = self._pending.pop(number)
         if not taken:
             confirmed.errback(PublishError("the broker could not keep the message", temporary=True))

@@ -34,7 +34,7 @@ def offset_of(properties: Any) -> int:
     return int(properties.headers["x-stream-offset"])
 
 
-async def read_back(
+async def read_back(  # noqa: PLR0917  # called in one place
     clock: IReactorTime, link: Link, stream: str, after: int, until: int, max_bytes: int
 ) -> Sequence[Message]:
     """Give the messages with ``after < offset <= until``; see :meth:`pushd.interfaces.Broker.read`.
@@ -106,7 +106,7 @@ async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life) -
     await _scan(clock, link, stream, "first", visit)
 
 
-async def _scan(
+async def _scan(  # noqa: PLR0917  # called in here only
     clock: IReactorTime, link: Link, stream: str, start: object, visit: _Visit, then: Publish | None = None
 ) -> None:
     """Feed the records from ``start`` on to ``visit`` until it needs no more; what it raises is raised here.
@@ -150,7 +150,7 @@ class _Scan:
         try:
             if properties is not None and self._visit(offset_of(properties), routing_key, properties, body):
                 self.over.callback(None)
-        except Exception:
+        except Exception:  # noqa: BLE001  # handed on
             self.over.errback()
 
     def fail(self, error: Exception) -> None:

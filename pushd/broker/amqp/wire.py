@@ -107,7 +107,7 @@ class Wire(Connection):
     def _adapter_connect_stream(self) -> None:
         raise AssertionError("the transport is connected before there is a Wire")
 
-    def _adapter_add_callback_threadsafe(self, callback: Callable[[], None]) -> None:
+    def _adapter_add_callback_threadsafe(self, callback: Callable[[], None]) -> None:  # noqa: ARG002
         raise AssertionError("everything here happens in the reactor thread")
 
 

@@ -21,37 +21,45 @@ class Events:
         self.seen: list[object] = []
 
     def reset(self, offset: int) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
         self.seen.append(("reset", offset))
 
     def message(self, message: Message) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
         if message.body == b"bad":
             raise ZeroDivisionError
         self.seen.append((message.offset, message.channel, message.body))
 
     def attached(self, epoch: str) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
         self.seen.append(("attached", len(epoch)))
 
     def detached(self, reason: str) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
         raise AssertionError("it never lets go")
 
 
 @pytest.fixture
 def clock() -> Clock:
+    """Time stands still unless told."""
     return Clock()
 
 
 @pytest.fixture
 def stats() -> Stats:
+    """What is counted."""
     return Stats()
 
 
 @pytest.fixture
 def broker(clock: Clock, stats: Stats) -> MemoryBroker:
+    """One with a small window, not started."""
     return MemoryBroker(clock, stats, Random(1), window=3)
 
 
 @pytest.fixture
 def events(broker: MemoryBroker) -> Events:
+    """It is started, and heard."""
     events = Events()
     broker.start(events)
     return events
@@ -66,6 +74,7 @@ def error(deferred: Deferred[object]) -> Exception:
 
 
 def publish_error(deferred: Deferred[None]) -> PublishError:
+    """Give the error a publication has failed with."""
     failed = error(deferred)
     assert isinstance(failed, PublishError)
     return failed

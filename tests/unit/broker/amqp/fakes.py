@@ -42,6 +42,7 @@ class FakeChannel(_Watched):
         self.acks: list[int] = []
 
     def call(self, method: str, **arguments: object) -> Deferred[Any]:
+        """Answer at once."""
         self.calls.append((method, arguments))
         refusal = self.refusals.get(method)
         return fail(refusal) if refusal else succeed(None)
@@ -49,18 +50,22 @@ class FakeChannel(_Watched):
     def confirm(
         self, settled: Callable[[int, bool, bool], None], returned: Callable[[str, str, str], None]
     ) -> Deferred[Any]:
+        """Keep the callbacks."""
         self.settled, self.returned = settled, returned
         return succeed(None)
 
     def publish(self, exchange: str, routing_key: str, properties: dict[str, object], body: bytes) -> None:
+        """Keep it."""
         if self.lost is not None:
             raise self.lost
         self.published.append((exchange, routing_key, properties, body))
 
     def ack(self, tag: int) -> None:
+        """Keep it."""
         self.acks.append(tag)
 
     def close(self) -> None:
+        """Note it."""
         self.closed = True
 
 
@@ -74,11 +79,13 @@ class FakeLink(_Watched):
         self.closing: Deferred[None] | None = None
 
     def channel(self) -> Deferred[Any]:
+        """Open a fake one."""
         channel = FakeChannel()
         self.channels.append(channel)
         return succeed(channel)
 
     def close(self) -> Deferred[None]:
+        """Note it."""
         self.closing = Deferred()
         self.watch(lambda _: self.closing and self.closing.callback(None))
         return self.closing

@@ -11,6 +11,7 @@ from pushd.broker.amqp.canary import Canary
 
 @pytest.fixture
 def canary() -> Canary:
+    """A fresh one."""
     return Canary(Random(1))
 
 

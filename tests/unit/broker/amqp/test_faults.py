@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from service_identity import VerificationError
-from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet import error
+from twisted.internet.error import ConnectionDone
 
 from pushd.broker.amqp.faults import Lost, explain
 
 
-class Closed(Exception):
+class ClosedError(Exception):
     """What pika raises when the broker closes something."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -61,7 +62,7 @@ class Closed(Exception):
 )
 def test_advice(code: int, text: str, advice: str) -> None:
     """What an operator can do something about comes with what that is."""
-    lost = explain(Closed(code, text))
+    lost = explain(ClosedError(code, text))
     assert code == lost.code
     assert lost.reason.startswith(f"{code} {text} (")
     assert advice in lost.reason.removeprefix(f"{code} {text}")
@@ -70,20 +71,20 @@ def test_advice(code: int, text: str, advice: str) -> None:
 def test_without_advice() -> None:
     """What RabbitMQ says for itself is passed on."""
     assert (
-        explain(Closed(320, "CONNECTION_FORCED - maintenance")).reason
+        explain(ClosedError(320, "CONNECTION_FORCED - maintenance")).reason
         == "320 CONNECTION_FORCED - maintenance"
     )
 
 
 def test_one_printable_line() -> None:
     """Whatever the broker says becomes one line of bounded length that can do a terminal no harm."""
-    assert explain(Closed(320, "a\n\tb\x1b[31m")).reason == "320 a b?[31m"
-    assert len(explain(Closed(320, "x" * 10_000)).reason) < 400
+    assert explain(ClosedError(320, "a\n\tb\x1b[31m")).reason == "320 a b?[31m"
+    assert len(explain(ClosedError(320, "x" * 10_000)).reason) < 400
 
 
 def test_other_errors() -> None:
     """Errors of the network are named, the plain end of a connection is described."""
-    assert explain(ConnectionRefusedError()).reason.startswith("ConnectionRefusedError: ")
+    assert explain(error.ConnectionRefusedError()).reason.startswith("ConnectionRefusedError: ")
     assert "closed the connection" in explain(ConnectionDone()).reason
     assert "does not name this host" in explain(VerificationError([])).reason
     assert explain(ValueError("x")).code == 0

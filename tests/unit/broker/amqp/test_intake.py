@@ -22,15 +22,18 @@ class Broken:
 
 @pytest.fixture
 def stats() -> Stats:
+    """What is counted."""
     return Stats()
 
 
 @pytest.fixture
 def intake(stats: Stats) -> Intake:
+    """A fresh one."""
     return Intake(stats)
 
 
 def properties(**values: object) -> Any:
+    """Make properties of a message, none set unless said."""
     return SimpleNamespace(**{**dict.fromkeys(Properties.__annotations__), **values})
 
 
@@ -42,7 +45,7 @@ def test_good(intake: Intake, stats: Stats) -> None:
 
 
 def test_each_kind_is_told_once(intake: Intake, stats: Stats) -> None:
-    """Every bad message is counted by its kind of fault; the log has the first of each kind, with its advice."""
+    """Every bad message is counted by its kind of fault; the log has the first of each, with its advice."""
     java = properties(content_type="application/x-java-serialized-object")
     with logged("pushd.broker") as log:
         for offset in range(3):

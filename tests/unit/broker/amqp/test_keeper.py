@@ -21,6 +21,7 @@ class Fixed(Random):
     """Waits as long as it may."""
 
     def uniform(self, a: float, b: float) -> float:
+        """Give the upper bound."""
         return b
 
 
@@ -38,6 +39,7 @@ class Rig:
         self.keeper = Keeper(self.clock, nodes, "testing", self.prepare, Backoff(Fixed(), 1, 8))
 
     async def connect(self, name: str) -> FakeLink:
+        """Connect, or wait."""
         self.tried.append(name)
         if self.connecting is not None:
             return await self.connecting
@@ -45,6 +47,7 @@ class Rig:
         return self.links[-1]
 
     async def prepare(self, session: Session) -> None:
+        """Prepare, or wait."""
         self.sessions.append(session)
         await self.preparing
         self.keeper.works()

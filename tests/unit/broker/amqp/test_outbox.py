@@ -32,6 +32,7 @@ class Rig:
 
 @pytest.fixture
 def rig() -> Rig:
+    """A fresh one."""
     return Rig()
 
 

@@ -16,11 +16,13 @@ from tests.unit.broker.amqp.fakes import FakeLink
 
 @pytest.fixture
 def link() -> FakeLink:
+    """A connection."""
     return FakeLink()
 
 
 @pytest.fixture
 def session(link: FakeLink) -> Session:
+    """A session on it."""
     return Session(link)  # type: ignore[arg-type]
 
 
@@ -54,6 +56,7 @@ def test_over(session: Session) -> None:
 
 
 async def waits(for_it: Deferred[None], ends: list[str]) -> None:
+    """Work that lasts as long as something else, and notes its end."""
     try:
         await for_it
     finally:
@@ -73,6 +76,7 @@ def test_work_ends_with_it(session: Session) -> None:
 
 
 async def fails(error: Exception) -> None:
+    """Work that fails."""
     raise error
 
 
