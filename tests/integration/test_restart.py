@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 
@@ -13,6 +14,11 @@ from tests.support.websocket import heartbeat, open_socket
 
 CLIENTS = 200
 DRAIN = 6.0
+
+_UPGRADE = (
+    b"GET /websocket/222 HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 def test_sigterm_drains() -> None:
@@ -51,12 +57,11 @@ def test_a_client_that_does_not_answer_does_not_hold_the_drain() -> None:
     """A peer that reads nothing and closes nothing is dropped at the deadline, and the exit code stays 0."""
     settings = {"limits.drain_timeout": "4s", "limits.close_timeout": "2s"}
     with Daemon("8091", settings) as daemon:
-        socket = open_socket(f"ws://127.0.0.1:{daemon.public}/websocket/222")
-        heartbeat(socket)
-        # websockets answers a close frame from a thread of its own; without it nobody does
-        socket.socket.setblocking(False)
-        daemon.terminate()
-        assert daemon.ended(9.0) == 0
+        with socket.create_connection(("127.0.0.1", daemon.public), 10.0) as peer:
+            peer.sendall(_UPGRADE)
+            assert peer.recv(1024).startswith(b"HTTP/1.1 101 ")
+            daemon.terminate()
+            assert daemon.ended(9.0) == 0
 
 
 def test_without_clients_it_ends_at_once() -> None:
