@@ -56,12 +56,14 @@ def test_sigterm_drains() -> None:
 def test_a_client_that_does_not_answer_does_not_hold_the_drain() -> None:
     """A peer that reads nothing and closes nothing is dropped at the deadline, and the exit code stays 0."""
     settings = {"limits.drain_timeout": "4s", "limits.close_timeout": "2s"}
-    with Daemon("8091", settings) as daemon:
-        with socket.create_connection(("127.0.0.1", daemon.public), 10.0) as peer:
-            peer.sendall(_UPGRADE)
-            assert peer.recv(1024).startswith(b"HTTP/1.1 101 ")
-            daemon.terminate()
-            assert daemon.ended(9.0) == 0
+    with (
+        Daemon("8091", settings) as daemon,
+        socket.create_connection(("127.0.0.1", daemon.public), 10.0) as peer,
+    ):
+        peer.sendall(_UPGRADE)
+        assert peer.recv(1024).startswith(b"HTTP/1.1 101 ")
+        daemon.terminate()
+        assert daemon.ended(9.0) == 0
 
 
 def test_without_clients_it_ends_at_once() -> None:
