@@ -19,6 +19,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
+from pushd.broker import marks
+from pushd.broker.amqp.topology import segment_bytes
 from pushd.config import Broker, BrokerUrl
 from pushd.interfaces import PublishError, ReadError
 from pushd.message import Publication
@@ -293,6 +295,49 @@ async def test_stream_recreated(rabbit: RabbitNode, admin: BlockingChannel, log:
         await until(lambda: listener.epochs[-1] == other.epochs[-1])
         assert listener.epochs[0] == other.epochs[0] != listener.epochs[-1]
         assert len(listener.told("reset")) >= 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_stream_recreated_and_grown(rabbit: RabbitNode, admin: BlockingChannel, log: Log) -> None:
+    """A stream that was replaced unseen, and is longer already than the old one, is not taken for it."""
+    settings = section(rabbit)
+    async with running(settings) as (broker, listener):
+        await listener.ready()
+        await broker.publish(Publication(b"old"))
+        await listener.received(1)
+        admin.queue_delete(settings.stream)  # the reactor stands still until all of this is done
+        arguments = {
+            "x-queue-type": "stream",
+            "x-max-age": "3600s",
+            "x-max-length-bytes": settings.stream_max_bytes,
+            "x-stream-max-segment-size-bytes": segment_bytes(settings.stream_max_bytes),
+        }
+        admin.queue_declare(settings.stream, durable=True, arguments=arguments)
+        admin.queue_bind(settings.stream, settings.exchange)
+        for number in range(50):
+            admin.basic_publish(settings.exchange, "", b"%d" % number)
+        await listener.ready(2)
+        assert [b"old", *(b"%d" % number for number in range(50))] == listener.bodies
+        assert len(set(listener.epochs)) == 2
+        assert len(listener.told("reset")) == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_another_name_for_the_same_life(rabbit: RabbitNode, admin: BlockingChannel, log: Log) -> None:
+    """Instances that named the stream's life differently agree on what was claimed last."""
+    settings = section(rabbit)
+    async with running(settings) as (one, listener), running(settings) as (two, other):
+        await gatherResults([listener.ready(), other.ready()])
+        await until(lambda: not one._consumer._canary._name and not two._consumer._canary._name)  # claimed
+        admin.basic_qos(prefetch_count=1)
+        _, properties, _ = next(admin.consume(settings.stream, arguments={"x-stream-offset": "first"}))
+        basis = f"{properties.headers['x-stream-offset']}:{properties.headers[marks.NONCE]}"
+        claim = marks.Mark("f" * 16, "e" * 16, basis)
+        admin.basic_publish("", settings.stream, b"", pika.BasicProperties(headers=claim.headers()))
+        await gatherResults(
+            [each.until(lambda each=each: "e" * 16 in each.epochs) for each in (listener, other)]
+        )
+        assert [listener.epochs[-1]] == other.epochs[-1:]
 
 
 @pytest_twisted.ensureDeferred
