@@ -85,6 +85,7 @@ class Poison(pika.BasicProperties):
 async def until(probe: Callable[[], object]) -> None:
     """Wait for something that nobody tells; looks again at every turn of the reactor's clock."""
     deadline = reactor.seconds() + 20
+    await deferLater(reactor, 0, lambda: None)  # whoever called may be in the middle of something
     while not probe():
         assert reactor.seconds() < deadline, "not in time"
         await deferLater(reactor, 0.02, lambda: None)
