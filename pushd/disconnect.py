@@ -18,11 +18,13 @@ __all__ = [
     "FORCED",
     "INSUFFICIENT_STATE",
     "INTERNAL_ERROR",
+    "INVALID_TEXT",
     "INVALID_TOKEN",
     "KICKED",
     "NOT_ALLOWED",
     "NO_PONG",
     "SHUTDOWN",
+    "SILENT",
     "SLOW",
     "STALE",
     "STALLED",
@@ -74,6 +76,9 @@ INSUFFICIENT_STATE = Disconnect(
 NO_PONG = Disconnect("no_pong", 4012, 3012, "no answer to ping", reconnect=True)
 """The peer is dead: a ping went unanswered."""
 
+SILENT = Disconnect("silent", 4014, 3012, "nothing was asked for in time", reconnect=True)
+"""The peer opened a connection and then never said what for, as its protocol demands."""
+
 FORCED = Disconnect("forced", 4011, 3011, "reconnect requested", reconnect=True)
 """An operator asked the client to reconnect."""
 
@@ -91,6 +96,9 @@ INVALID_TOKEN = Disconnect("invalid_token", 4500, 3500, "invalid token", reconne
 
 BAD_REQUEST = Disconnect("bad_request", 1002, 3501, "bad request", reconnect=False)
 """The client broke the protocol it chose."""
+
+INVALID_TEXT = Disconnect("invalid_text", 1007, 3501, "text must be UTF-8", reconnect=False)
+"""The client sent a text message that is no UTF-8."""
 
 NOT_ALLOWED = Disconnect("not_allowed", 1008, 3507, "not allowed", reconnect=False)
 """The client did what this server does not permit."""

@@ -179,7 +179,15 @@ class Roster(Protocol):
 
 
 class Wire(Protocol):
-    """What a protocol's session asks of the connection that carries it."""
+    """What a protocol's session, and the sweep, ask of the connection that carries it.
+
+    Attributes:
+        answers: Whether a peer that lives answers a ping.
+    """
+
+    @property
+    def answers(self) -> bool:
+        """See above."""
 
     def write(self, data: bytes) -> bool:
         """Send finished bytes, see :meth:`Connection.write`."""
@@ -192,3 +200,6 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """Drop the connection now."""
+
+    def stuck(self, now: float) -> float:
+        """Tell for how many seconds the socket has taken nothing of what waits for it."""

@@ -28,15 +28,16 @@ class Session:
     Attributes:
         cursor, channels, waiting: The hub's, see :class:`pushd.interfaces.Connection`.
         wire: The connection underneath, from ``opened`` on.
+        number, peer, opened_at: For operators, see :class:`pushd.interfaces.Connection`; set by the edge.
         heard_at: When the peer last proved that it lives, in reactor seconds; kept by the wire.
-        pinged_at: When the unanswered ping left, or 0.0; kept by the sweep.
+        pinged_at: When the last ping left; unanswered while ``heard_at`` is before it; kept by the sweep.
         expires_at: When :meth:`expired` is due, in reactor seconds, or infinity; looked at by the sweep.
         leaves_at: When the connection's age is reached, or infinity; kept by the sweep.
     """
 
     __slots__ = (
-        "channels", "cursor", "encoding", "expires_at", "heard_at", "hub", "leaves_at", "pinged_at",
-        "waiting", "wire", "write",
+        "channels", "cursor", "encoding", "expires_at", "heard_at", "hub", "leaves_at", "number", "opened_at",
+        "peer", "pinged_at", "waiting", "wire", "write",
     )  # fmt: skip
 
     protocol: ClassVar[str]
@@ -47,6 +48,9 @@ class Session:
         self.cursor = 0
         self.channels: set[str] = set()
         self.waiting = True
+        self.number = 0
+        self.peer = ""
+        self.opened_at = 0.0
         self.heard_at = 0.0
         self.pinged_at = 0.0
         self.leaves_at = float("inf")
@@ -60,6 +64,11 @@ class Session:
     def received(self, payload: bytes, *, binary: bool) -> None:
         """Take one whole message from the client."""
 
+    def drained(self) -> None:
+        """The socket has taken all that waited; a session that has joined is served from now on."""
+        if self.waiting and self in self.hub.connections:
+            self.hub.drained(self)
+
     def lost(self) -> None:
         """The connection is gone, whoever ended it; called once, also after :meth:`close`."""
         self.hub.leave(self)
@@ -68,6 +77,10 @@ class Session:
         """End the connection for a named reason; nothing is written to it afterwards."""
         self.hub.leave(self, disconnect)
         self.wire.close(disconnect)
+
+    def close_code(self, disconnect: Disconnect) -> int:
+        """Give what a WebSocket's close frame says; by default the code of plain ones."""
+        return disconnect.code
 
     def ping(self) -> None:
         """Keep the connection alive, and ask the peer for a sign of life; by default the wire's own way."""

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["EARLIEST", "HEADERS", "SseSession", "Wish", "parse", "retry_after"]
 
 HEADERS = (
-    (b"Content-Type", b"text/event-stream"),
-    (b"Cache-Control", b"no-cache"),
+    ("Content-Type", "text/event-stream"),
+    ("Cache-Control", "no-cache"),
     # nginx passes each event on at once, whatever proxy_buffering says.
-    (b"X-Accel-Buffering", b"no"),
+    ("X-Accel-Buffering", "no"),
 )
 """What an answer that is a stream of events carries, besides what the transport adds."""
 

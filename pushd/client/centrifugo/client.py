@@ -17,7 +17,7 @@ from pushd.client.centrifugo.leases import Leases
 from pushd.client.centrifugo.replies import Fields
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
-from pushd.disconnect import EXPIRED
+from pushd.disconnect import EXPIRED, Disconnect
 from pushd.interfaces import Encoding
 from pushd.message import BROADCAST, Position
 
@@ -75,6 +75,10 @@ class Client(Session):
         """Ask for a sign of life, and give one; while its socket is full there are enough on their way."""
         if self.client and not self.waiting:
             self.tell([replies.PING])
+
+    def close_code(self, disconnect: Disconnect) -> int:
+        """Give Centrifugo's code, which tells its clients whether to come back."""
+        return disconnect.centrifugo
 
     def expired(self) -> None:
         """Act on tokens whose time is over: end those subscriptions, or all of it."""

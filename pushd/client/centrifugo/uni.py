@@ -96,6 +96,11 @@ class UniSession(Client):
             elif payload.strip() != replies.PING:
                 self.close(BAD_REQUEST)
 
+    def ping(self) -> None:
+        """Ask for a sign of life on the wire, too: a client of this form answers no ping of the protocol."""
+        super().ping()
+        self.wire.ping()
+
     def missed(self) -> None:
         """Say that every subscription ended and began again, see :meth:`Session.missed`."""
         pushes: list[bytes] = []

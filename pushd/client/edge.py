@@ -1,0 +1,239 @@
+"""The first reader of the public port: takes a request's head, decides, and hands the connection over.
+
+A visitor is let through to a route's session, shown a page, or told in one HTTP error why not; in each case
+this protocol is out of the way afterwards. It never waits for anything but the request itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from twisted.internet.interfaces import IAddress, ITCPTransport, ITransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pushd.client.address import Proxies
+from pushd.client.head import Request, parse, take_head
+from pushd.client.http import HttpError, Response, render
+from pushd.client.lifecycle import Lifecycle
+from pushd.client.origin import Origins
+from pushd.client.session import Session
+from pushd.client.stream import HttpStreams, Stream
+from pushd.client.websocket import WebSockets
+
+__all__ = ["Edge", "Route", "Visitor"]
+
+_log = Logger()
+
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+"""16 bytes in base64 (RFC 6455 section 4.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What stands where.
+
+    Attributes:
+        path: A path; one that ends with a slash is a prefix, but for ``/`` itself without ``websocket``.
+        open: Gives the session, stream or page for a request, or raises :class:`HttpError`.
+        websocket: Whether it is for WebSockets, or else for plain requests.
+        methods: Those it takes; ``HEAD`` only where pages are.
+    """
+
+    path: str
+    open: Callable[[Request], Session | Stream | Response]
+    websocket: bool = False
+    methods: tuple[str, ...] = ("GET",)
+
+    def serves(self, path: str) -> bool:
+        """Whether ``path`` is here."""
+        prefix = self.path.endswith("/") and (self.websocket or self.path != "/")
+        return path.startswith(self.path) if prefix else path == self.path
+
+    def check(self, request: Request) -> None:
+        """Refuse what this route does not do.
+
+        Raises:
+            HttpError: The request is not for it.
+        """
+        if request.method not in self.methods:
+            raise HttpError(405, "the method is not allowed here", ("Allow", ", ".join(self.methods)))
+        if not self.websocket:
+            return
+        if not request.upgrades:
+            raise HttpError(426, "a WebSocket is spoken here", ("Upgrade", "websocket"))
+        if request.header("sec-websocket-version") != "13":
+            raise HttpError(
+                426, "unknown WebSocket version", ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")
+            )
+        if not _KEY.fullmatch(request.header("sec-websocket-key")):
+            raise HttpError(400, "bad Sec-WebSocket-Key")
+
+
+class Edge(Factory):
+    """The public port.
+
+    Args:
+        routes: Tried in this order.
+        life: What all connections share.
+        proxies: Tells who a client is.
+        origins: Whose pages may connect.
+        message_size: Most bytes of a message, or of a request's body, from a client.
+        most_pending: Connections at once that have not said yet what they want.
+        now: Gives the time in seconds since the Unix epoch.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        life: Lifecycle,
+        proxies: Proxies,
+        origins: Origins,
+        *,
+        message_size: int,
+        most_pending: int,
+        now: Callable[[], float],
+    ) -> None:
+        self.life = life
+        self.message_size = message_size
+        self.now = now
+        self._routes = routes
+        self._proxies = proxies
+        self._origins = origins
+        self._most_pending = most_pending
+        self._websockets = WebSockets(life, message_size)
+        self._streams = HttpStreams(life)
+
+    def buildProtocol(self, addr: IAddress | None) -> Visitor | None:  # noqa: ARG002
+        """Take a connection, unless too many wait without a word already."""
+        self.life.stats.accepted += 1
+        if len(self.life.handshakes) >= self._most_pending:
+            return None
+        return Visitor(self)
+
+    def serve(self, request: Request, transport: ITransport) -> Protocol | Response:
+        """Do what is asked.
+
+        Returns:
+            Who has the connection from now on, or what to answer before it ends.
+
+        Raises:
+            HttpError: It is not to be done.
+        """
+        route = self._route(request)
+        route.check(request)
+        origin = request.header("origin")
+        if not self._origins.allow(origin):
+            raise HttpError(403, "the page's origin is not allowed")
+        address = self._proxies.client(transport.getPeer(), request.header("x-forwarded-for"))
+        self.life.admission.admit(address)
+        try:
+            outcome = route.open(request)
+        except Exception:
+            self.life.admission.release(address)
+            raise
+        if isinstance(outcome, Response):
+            self.life.admission.release(address)
+            return outcome
+        if isinstance(outcome, Session):
+            outcome.peer = address
+            return self._websockets.accept(transport, outcome, request.header("sec-websocket-key"))
+        outcome.session.peer = address
+        shared = replace(outcome, headers=(*outcome.headers, *self._origins.sharing(origin)))
+        return self._streams.accept(transport, shared, self.now())
+
+    def _route(self, request: Request) -> Route:
+        """Find the route, of two at one path the one for such requests."""
+        routes = [route for route in self._routes if route.serves(request.path)]
+        if not routes:
+            raise HttpError(404, "nothing is here")
+        return next((route for route in routes if route.websocket == request.upgrades), routes[0])
+
+
+class Visitor(Protocol):
+    """A connection until it is known what it is for.
+
+    Args:
+        edge: Decides.
+    """
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._data = b""
+        self._request: Request | None = None
+
+    def connectionMade(self) -> None:
+        """Start the deadline; it ends when the connection is handed over or over."""
+        self._edge.life.handshakes.add(self)
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take a part of the request; what the peer gets if this fails is an error and the end."""
+        try:
+            self._take(data)
+        except HttpError as error:
+            self._refuse(error)
+        except Exception:
+            _log.failure("a request failed")
+            self._refuse(HttpError(500, "internal error"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
+        """Stop the deadlines."""
+        self._edge.life.handshakes.discard(self)
+        self._edge.life.closings.discard(self)
+
+    def overdue(self) -> None:
+        """The request did not come, or the answer was not taken."""
+        self.transport.abortConnection()
+
+    def _take(self, data: bytes) -> None:
+        seen, self._data = len(self._data), self._data + data
+        if self._request is None:
+            length = take_head(self._data, seen)
+            if not length:
+                return
+            self._request, self._data = parse(self._data[:length]), self._data[length:]
+        request, rest = self._request, self._data
+        if not request.upgrades:
+            if request.length > self._edge.message_size:
+                raise HttpError(413, f"a body must not exceed {self._edge.message_size} bytes")
+            if len(rest) < request.length:
+                return
+            request, rest = replace(request, body=rest[: request.length]), b""
+        self._go_on(request, rest)
+
+    def _go_on(self, request: Request, rest: bytes) -> None:
+        outcome = self._edge.serve(request, self.transport)
+        if isinstance(outcome, Response):
+            self._answer(outcome, body=request.method != "HEAD")
+            return
+        self._edge.life.handshakes.discard(self)
+        _hand_over(self.transport, self, outcome)
+        if rest:
+            outcome.dataReceived(rest)
+
+    def _refuse(self, error: HttpError) -> None:
+        self._edge.life.stats.refused[str(error.status)] += 1
+        self._answer(error.response, body=self._request is None or self._request.method != "HEAD")
+
+    def _answer(self, response: Response, *, body: bool) -> None:
+        """Send, and end when it has left."""
+        self._edge.life.handshakes.discard(self)
+        self._edge.life.closings.add(self)
+        self.transport.write(render(response, self._edge.now(), body=body))
+        self.transport.loseConnection()
+
+
+def _hand_over(transport: ITransport, old: Protocol, new: Protocol) -> None:
+    """Make ``transport`` speak to another protocol, so that the old one is gone.
+
+    A socket's transport has its protocol as ``protocol``; what wraps one, as TLS, as ``wrappedProtocol``.
+    """
+    name = "protocol" if getattr(transport, "protocol", None) is old else "wrappedProtocol"
+    setattr(transport, name, new)

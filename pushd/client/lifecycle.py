@@ -1,0 +1,144 @@
+"""What all connections of the public port have in common from their first byte to their last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pushd.client.admission import Admission
+from pushd.client.deadlines import Deadlines
+from pushd.client.session import Session
+from pushd.disconnect import INTERNAL_ERROR, SILENT, SLOW
+from pushd.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pushd.client.transport import Outlet, TransportOutlet
+
+__all__ = ["Carrier", "Lifecycle"]
+
+_log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The collaborators and limits that connections share.
+
+    Attributes:
+        handshakes: Those that have not said yet, in full, what they want.
+        closings: Those whose end waits for the peer.
+        buffered_bytes: See :class:`pushd.client.transport.Outlet`.
+    """
+
+    clock: IReactorTime
+    stats: Stats
+    admission: Admission
+    handshakes: Deadlines
+    closings: Deadlines
+    buffered_bytes: int
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def open(self, carrier: Carrier, session: Session) -> None:
+        """Begin a session on a connection whose handshake is done."""
+        session.number = next(self.numbers)
+        session.opened_at = session.heard_at = session.pinged_at = self.clock.seconds()
+        self.stats.opened[session.protocol] += 1
+        session.opened(carrier)
+        if carrier.session is session and session not in session.hub.connections:
+            # Its protocol has a handshake of its own.
+            self.handshakes.add(carrier)
+
+
+class Shared(Protocol):
+    """What a carrier finds behind ``factory``."""
+
+    @property
+    def life(self) -> Lifecycle:
+        """What it shares with all others."""
+
+
+class Carrier:
+    """The common half of every wire: see :class:`pushd.interfaces.Wire`.
+
+    The other half is a Twisted protocol that speaks WebSocket or HTTP.
+
+    Attributes:
+        factory: What it shares with its like.
+        session: Whom it carries; ``None`` once that is over, which also unties what would be a cycle.
+        transport: Its outlet.
+    """
+
+    factory: Shared
+    session: Session | None
+    transport: Outlet | TransportOutlet
+
+    @property
+    def write(self) -> Callable[[bytes], bool]:
+        """The outlet's own, so that a delivery costs no call more."""
+        return self.transport.write
+
+    def stuck(self, now: float) -> float:
+        """See :meth:`pushd.client.transport.Outlet.stuck`."""
+        return self.transport.stuck(now)
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        self.over()
+        self.transport.abortConnection()
+
+    def over(self) -> None:
+        """The session is over, and the rest of the connection has little time."""
+        session, self.session = self.session, None
+        if session is not None:
+            self.factory.life.handshakes.discard(self)
+            self.factory.life.closings.add(self)
+            self.factory.life.admission.release(session.peer)
+            session.lost()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
+        """Twisted: nothing can be sent or will come any more."""
+        self.guarded(self.over)
+        self.factory.life.closings.discard(self)
+        self.transport.stopProducing()
+
+    def drained(self) -> None:
+        """The outlet: all that waited has left."""
+        if self.session is not None:
+            self.guarded(self.session.drained)
+
+    def overflowed(self) -> None:
+        """The outlet: the client makes us say more than it reads."""
+        if self.session is not None:
+            self.guarded(self.session.hub.leave, self.session, SLOW)
+        self.guarded(self.abort)
+
+    def overdue(self) -> None:
+        """A deadline: the session has not begun, or the connection does not end."""
+        if self.session is None:
+            self.guarded(self.abort)
+        elif self.session not in self.session.hub.connections:
+            self.guarded(self.session.close, SILENT)
+
+    def guarded(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call; what goes wrong is logged, and ends this connection and no other."""
+        try:
+            function(*arguments)
+        except Exception:
+            _log.failure("a client's connection failed")
+            self._fail()
+
+    def _fail(self) -> None:
+        try:
+            if self.session is not None:
+                self.session.close(INTERNAL_ERROR)
+                return
+        except Exception:
+            _log.failure("a client's connection could not be closed")
+        self.transport.abortConnection()

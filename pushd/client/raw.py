@@ -1,0 +1,116 @@
+"""The raw protocol, ``GET /websocket/<channel>``: a message's body is a frame, and nothing is added.
+
+A text frame from the client is a heartbeat. It is answered in the same turn, behind nothing but what the
+socket already holds, by a fixed frame that names the instance. A binary frame is none of this protocol's,
+and ends the connection. A frame carries no position: that messages may be missing is said by closing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pushd.client.http import HttpError
+from pushd.client.lead import is_ahead
+from pushd.client.session import Session
+from pushd.client.sse import Wish, parse
+from pushd.disconnect import BEHIND, INSUFFICIENT_STATE, NOT_ALLOWED
+from pushd.message import BROADCAST, Position
+from pushd.stats import Stats
+
+if TYPE_CHECKING:
+    from pushd.client.head import Request
+    from pushd.hub import Hub
+    from pushd.interfaces import Encoding, Wire
+
+__all__ = ["RawRoute", "RawSession"]
+
+
+@dataclass(frozen=True, slots=True)
+class RawRoute:
+    """Makes sessions of requests, and holds what they share.
+
+    Attributes:
+        hub: Where they join.
+        encoding: How messages become frames.
+        reply: The finished frame that answers a heartbeat.
+        stats: Counts heartbeats and resumptions.
+        path: The prefix; what follows in a request's path is a channel, or nothing.
+        longest: Most bytes in the name of a channel.
+        most: Most channels of one connection.
+    """
+
+    hub: Hub
+    encoding: Encoding
+    reply: bytes
+    stats: Stats
+    path: str
+    longest: int
+    most: int
+
+    def __call__(self, request: Request) -> RawSession:
+        """Give the session that a request asks for.
+
+        Raises:
+            HttpError: It names something that is no channel or position, or too many channels.
+        """
+        query = dict(request.parameters())
+        if channel := request.below(self.path):
+            query["channel"] = [channel, *query.get("channel", ())]
+        try:
+            wish = parse(query, "", longest=self.longest, most=self.most)
+        except ValueError as error:
+            raise HttpError(400, str(error)) from error
+        return RawSession(self, wish)
+
+
+class RawSession(Session):
+    """One client of the raw protocol.
+
+    Args:
+        route: What it shares with all others.
+        wish: What it asked for.
+    """
+
+    __slots__ = ("_route", "_wish")
+
+    protocol: ClassVar[str] = "raw"
+
+    def __init__(self, route: RawRoute, wish: Wish) -> None:
+        super().__init__(route.hub, route.encoding)
+        self._route = route
+        self._wish: Wish | None = wish
+
+    def opened(self, wire: Wire) -> None:
+        """Join where the client was, or end the connection if that cannot be."""
+        super().opened(wire)
+        wish, self._wish = self._wish, None
+        assert wish
+        after = wish.after
+        if isinstance(after, Position):
+            if is_ahead(after, self.hub.position):
+                self.close(BEHIND)
+                return
+            whole = self.hub.holds(after, wish.channels | {BROADCAST})
+            self._route.stats.resumes["memory" if whole else "lost"] += 1
+            if not whole:
+                self.close(INSUFFICIENT_STATE)
+                return
+        elif after is not None:
+            after = self.hub.earliest(wish.channels | {BROADCAST})
+        self.hub.join(self, wish.channels, after=after.offset if after else None)
+        # There is nothing to say first; this only tells whether the handshake's answer has left.
+        if self.write(b""):
+            self.hub.drained(self)
+
+    def received(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002  # whatever a heartbeat says
+        """Answer a heartbeat."""
+        if binary:
+            self.close(NOT_ALLOWED)
+            return
+        self._route.stats.heartbeats += 1
+        self.write(self._route.reply)
+
+    def missed(self) -> None:
+        """End the connection, see :meth:`Session.missed`."""
+        self.close(INSUFFICIENT_STATE)

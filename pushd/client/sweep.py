@@ -1,0 +1,149 @@
+"""All that happens to clients by the clock, in one place: pings, silence, stalls, age, deadlines.
+
+There is no timer for each connection. One timer ticks, and at each tick a few clients have their turn, so that
+in the course of a round all have had it, and no turn of the reactor has too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import ceil, inf
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from pushd.client.deadlines import Deadlines
+from pushd.client.session import Session
+from pushd.disconnect import INTERNAL_ERROR, NO_PONG, STALE, STALLED
+
+if TYPE_CHECKING:
+    from pushd.hub import Hub
+
+__all__ = ["Pace", "Sweep"]
+
+_log = Logger()
+
+_TICKS = 50
+"""Ticks of a round."""
+
+_LONGEST_ROUND = 5.0
+"""Seconds by which anything here may come late."""
+
+_SPREAD = 0.2
+"""The share of their age by which connections may end earlier, so that not all that came together go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times, in seconds.
+
+    Attributes:
+        ping_interval: From one ping of a connection to the next.
+        ping_timeout: How long the answer may take.
+        stall_timeout: How long a socket may take nothing of what waits for it.
+        connection_age: When a connection should move on at the latest; 0 means never.
+    """
+
+    ping_interval: float
+    ping_timeout: float
+    stall_timeout: float
+    connection_age: float
+
+    @property
+    def tick(self) -> float:
+        """A round is short enough for the shortest of the times."""
+        return (
+            min(_LONGEST_ROUND, self.ping_interval / 5, self.ping_timeout / 5, self.stall_timeout / 5)
+            / _TICKS
+        )
+
+
+class Sweep:
+    """The timer and what it does.
+
+    Args:
+        clock: Paces it.
+        hub: Whose clients it looks after.
+        pace: The times.
+        deadlines: Looked at in each tick.
+        share: Draws a number from 0 to 1, for the age of each connection.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        pace: Pace,
+        deadlines: Sequence[Deadlines],
+        share: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._pace = pace
+        self._deadlines = deadlines
+        self._share = share
+        self._round: list[Session] = []
+        self._each = 0
+        self._timer = LoopingCall(self._tick)
+        self._timer.clock = clock
+
+    def start(self) -> None:
+        """Begin."""
+        ticking = self._timer.start(self._pace.tick, now=False)
+        ticking.addErrback(lambda failure: _log.failure("the sweep ended", failure=failure))
+
+    def stop(self) -> None:
+        """End."""
+        if self._timer.running:
+            self._timer.stop()
+
+    def _tick(self) -> None:
+        for deadlines in self._deadlines:
+            deadlines.expire()
+        if not self._round:
+            self._round = list(self._hub.connections)
+            self._each = ceil(len(self._round) / _TICKS)
+        turn = self._round[-self._each :] if self._each else []
+        del self._round[len(self._round) - len(turn) :]
+        now = self._clock.seconds()
+        for session in turn:
+            if session in self._hub.connections:
+                self._guarded(session, now)
+
+    def _guarded(self, session: Session, now: float) -> None:
+        """Look after one; what goes wrong is its own end and nobody else's."""
+        try:
+            self._look_after(session, now)
+        except Exception:
+            _log.failure("the sweep failed for a client")
+            try:
+                session.close(INTERNAL_ERROR)
+            except Exception:
+                _log.failure("a client's connection could not be closed")
+                session.wire.abort()
+
+    def _look_after(self, session: Session, now: float) -> None:
+        if session.leaves_at == inf and self._pace.connection_age:
+            session.leaves_at = session.opened_at + self._pace.connection_age * (1 - _SPREAD * self._share())
+        stuck = session.wire.stuck(now) if session.waiting else 0.0
+        if now >= session.expires_at:
+            session.expired()
+        elif now >= session.leaves_at:
+            session.close(STALE)
+        elif stuck >= self._pace.stall_timeout:
+            session.close(STALLED)
+        elif not stuck:
+            self._ping(session, now)
+
+    def _ping(self, session: Session, now: float) -> None:
+        """Ping when it is time, unless the last one is not answered yet."""
+        since = now - session.pinged_at
+        if session.wire.answers and session.heard_at < session.pinged_at:
+            if since >= self._pace.ping_timeout:
+                session.close(NO_PONG)
+        elif since >= self._pace.ping_interval:
+            session.pinged_at = now
+            session.ping()

@@ -1,0 +1,205 @@
+"""The way out to one client: straight into its socket while nothing waits, through Twisted while something does.
+
+Twisted's ``write`` always buffers, and sends in the next turn of the reactor: about ten times the work of
+a ``send``. So an :class:`Outlet` sends by itself, hands only the remainder to Twisted, and lets Twisted ask for
+more (a pull producer) to learn that all has left. Everything for the client goes through its outlet, also
+what Autobahn writes by itself: nothing can overtake anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import IPullProducer, IPushProducer, ITransport
+from twisted.internet.tcp import Connection
+from zope.interface import implementer
+
+__all__ = ["Outlet", "Owner", "TransportOutlet", "outlet_for"]
+
+_PIECE = 65536
+"""Bytes handed to Twisted at once: each piece taken is the socket's sign of life, and bounds what it copies."""
+
+
+class Owner(Protocol):
+    """What an outlet tells about itself. Neither method may raise."""
+
+    def drained(self) -> None:
+        """All that waited has left: the next write goes straight to the socket."""
+
+    def overflowed(self) -> None:
+        """More would wait than may; what was to be written is dropped. To be ended."""
+
+
+@implementer(IPullProducer)
+class Outlet:
+    """The outlet of a plain stream socket, TCP or Unix.
+
+    To Autobahn it is the transport.
+
+    Args:
+        transport: Owns the socket.
+        owner: Told when a congestion ends or gets too big.
+        limit: Bytes that may wait when something is added to them; a single write may be larger.
+    """
+
+    __slots__ = ("_backlog", "_end", "_limit", "_owner", "_send", "_stuck_since", "_transport")
+
+    def __init__(self, transport: Connection, owner: Owner, limit: int) -> None:
+        self._transport = transport
+        self._send = transport.getHandle().send
+        self._owner = owner
+        self._limit = limit
+        # What still has to be handed to Twisted; None: nothing waits anywhere, the socket is ours.
+        self._backlog: bytes | None = None
+        # How the connection ends when nothing waits any more; None: it goes on.
+        self._end: Callable[[], None] | None = None
+        self._stuck_since = 0.0
+
+    def write(self, data: bytes) -> bool:
+        """Send, or keep for later; whether the kernel took everything."""
+        if self._backlog is None:
+            try:
+                sent = self._send(data)
+            except OSError:
+                # Full; or broken, which the reactor will find out by itself.
+                sent = 0
+            if sent == len(data):
+                return True
+            self._backlog = data[sent:]
+            self._stuck_since = 0.0
+            self._transport.registerProducer(self, streaming=False)
+        elif self._end is None:
+            if len(self._backlog) + len(data) > self._limit:
+                self._owner.overflowed()
+            else:
+                self._backlog += data
+        return False
+
+    def stuck(self, now: float) -> float:
+        """For how many seconds nothing was taken, as far as it can be told by asking now and then."""
+        if self._backlog is None:
+            return 0.0
+        self._stuck_since = self._stuck_since or now
+        return now - self._stuck_since
+
+    def loseConnection(self) -> None:
+        """End the connection when all that waits has left; nothing can be written any more."""
+        self._end_by(self._transport.loseConnection)
+
+    def loseWriteConnection(self) -> None:
+        """The same for our direction alone: what the peer still sends does not reset what we have sent."""
+        self._end_by(self._transport.loseWriteConnection)
+
+    def abortConnection(self) -> None:
+        """Drop the connection and all that waits."""
+        self.stopProducing()
+        self._transport.abortConnection()
+
+    def resumeProducing(self) -> None:
+        """Twisted has nothing left to send: hand it the next piece, or take the socket back."""
+        backlog = self._backlog
+        self._stuck_since = 0.0
+        if backlog:
+            self._backlog = backlog[_PIECE:]
+            self._transport.write(backlog[:_PIECE])
+            return
+        # With a producer registered, Twisted would never end the connection.
+        self._transport.unregisterProducer()
+        if self._end is None:
+            self._backlog = None
+            self._owner.drained()
+        else:
+            self._end()
+
+    def stopProducing(self) -> None:
+        """The connection is gone: forget what waits, and take no more."""
+        self._end = _nothing
+        self._backlog = b""
+
+    def _end_by(self, end: Callable[[], None]) -> None:
+        if self._end is None:
+            self._end = end
+            if self._backlog is None:
+                self._backlog = b""
+                end()
+
+
+def _nothing() -> None:
+    """There is nothing left to end."""
+
+
+@implementer(IPushProducer)
+class TransportOutlet:
+    """The outlet of any other transport, TLS above all: what Twisted's own buffer says is all there is to know.
+
+    Args:
+        transport: Takes bytes, and pauses its producer when it has too many.
+        owner: See :class:`Outlet`.
+        limit: Bytes that may be added while the transport has too many.
+    """
+
+    __slots__ = ("_ended", "_held", "_limit", "_owner", "_stuck_since", "_transport")
+
+    def __init__(self, transport: ITransport, owner: Owner, limit: int) -> None:
+        self._transport = transport
+        self._owner = owner
+        self._limit = limit
+        # Bytes added since the transport had too many; None: it takes more.
+        self._held: int | None = None
+        self._ended = False
+        self._stuck_since = 0.0
+        transport.registerProducer(self, True)
+
+    def write(self, data: bytes) -> bool:
+        """Hand over to the transport; whether it takes more."""
+        if self._ended:
+            return False
+        if self._held is not None:
+            self._held += len(data)
+            if self._held > self._limit:
+                self._owner.overflowed()
+                return False
+        self._transport.write(data)
+        return self._held is None
+
+    def stuck(self, now: float) -> float:
+        """For how many seconds the transport has had too many, see :meth:`Outlet.stuck`."""
+        if self._held is None:
+            return 0.0
+        self._stuck_since = self._stuck_since or now
+        return now - self._stuck_since
+
+    def loseConnection(self) -> None:
+        """End the connection when all that waits has left; nothing can be written any more."""
+        if not self._ended:
+            self._ended = True
+            self._transport.unregisterProducer()
+            self._transport.loseConnection()
+
+    loseWriteConnection = loseConnection
+
+    def abortConnection(self) -> None:
+        """Drop the connection and all that waits."""
+        self.stopProducing()
+        self._transport.abortConnection()
+
+    def pauseProducing(self) -> None:
+        """The transport has too many bytes."""
+        self._held, self._stuck_since = 0, 0.0
+
+    def resumeProducing(self) -> None:
+        """The transport has sent them all."""
+        self._held = None
+        self._owner.drained()
+
+    def stopProducing(self) -> None:
+        """The connection is gone: take no more."""
+        self._ended = True
+
+
+def outlet_for(transport: ITransport, owner: Owner, limit: int) -> Outlet | TransportOutlet:
+    """Give the outlet that suits ``transport``: its socket is only touched when nothing stands in between."""
+    if isinstance(transport, Connection) and not transport.TLS:
+        return Outlet(transport, owner, limit)
+    return TransportOutlet(transport, owner, limit)
