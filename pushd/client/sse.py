@@ -7,21 +7,26 @@ have been missed. (HTML Living Standard, section 9.2, has the format and the rul
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pushd import channel as channels
+from pushd.client.gate import Gate
+from pushd.client.http import HttpError
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
+from pushd.client.stream import Stream
 from pushd.disconnect import BEHIND
 from pushd.message import BROADCAST, Position
+from pushd.stats import Stats
 
 if TYPE_CHECKING:
+    from pushd.client.head import Request
     from pushd.hub import Hub
     from pushd.interfaces import Encoding, Wire
 
-__all__ = ["EARLIEST", "HEADERS", "SseSession", "Wish", "parse", "retry_after"]
+__all__ = ["EARLIEST", "HEADERS", "SseRoute", "SseSession", "Wish", "parse", "retry_after"]
 
 HEADERS = (
     ("Content-Type", "text/event-stream"),
@@ -86,36 +91,78 @@ def retry_after(least: float, share: float) -> int:
     return round(least * (1 + share) * 1000)
 
 
+@dataclass(frozen=True, slots=True)
+class SseRoute:
+    """Makes streams of requests, and holds what they share.
+
+    Attributes:
+        hub: Where they join.
+        encoding: How messages become events.
+        gate: Tells who may have which channels.
+        stats: Counts resumptions.
+        longest: Most bytes in the name of a channel.
+        most: Most channels of one connection.
+        retry: Seconds after which clients should come back at the earliest.
+        share: Draws a number from 0 to 1, to spread them.
+    """
+
+    hub: Hub
+    encoding: Encoding
+    gate: Gate
+    stats: Stats
+    longest: int
+    most: int
+    retry: float
+    share: Callable[[], float]
+
+    def __call__(self, request: Request) -> Stream:
+        """Give the stream that a request asks for.
+
+        Raises:
+            HttpError: It names something that is no channel or position, too many channels, or one
+                that is not open to the client.
+        """
+        last = request.header("last-event-id")
+        try:
+            wish = parse(request.parameters(), last, longest=self.longest, most=self.most)
+        except ValueError as error:
+            raise HttpError(400, str(error)) from error
+        session = SseSession(self, wish)
+        session.expires_at = self.gate(request, wish.channels)
+        return Stream(session, HEADERS)
+
+
 class SseSession(Session):
     """One client of ``/events``.
 
     Args:
-        hub: Where it joins.
-        encoding: How messages become events.
+        route: What it shares with all others.
         wish: What it asked for.
-        retry: After how many milliseconds it should come back, see :func:`retry_after`.
     """
 
-    __slots__ = ("_retry", "_wish")
+    __slots__ = ("_route", "_wish")
 
     protocol: ClassVar[str] = "sse"
 
-    def __init__(self, hub: Hub, encoding: Encoding, wish: Wish, retry: int) -> None:
-        super().__init__(hub, encoding)
+    def __init__(self, route: SseRoute, wish: Wish) -> None:
+        super().__init__(route.hub, route.encoding)
+        self._route = route
         self._wish = wish
-        self._retry = retry
 
     def opened(self, wire: Wire) -> None:
         """Begin the stream where the client was, or tell it that this cannot be."""
         super().opened(wire)
-        if isinstance(self._wish.after, Position) and is_ahead(self._wish.after, self.hub.position):
-            self.write(b"retry: %d\n\n" % self._retry)
+        retry = b"retry: %d\n" % retry_after(self._route.retry, self._route.share())
+        after = self._wish.after
+        if isinstance(after, Position) and is_ahead(after, self.hub.position):
+            self.write(retry + b"\n")
             self.close(BEHIND)
             return
         start, reason = self._start()
+        if isinstance(after, Position):
+            self._route.stats.resumes["lost" if reason else "memory"] += 1
         self.hub.join(self, self._wish.channels, after=start.offset)
-        first = _reset(start, reason) if reason else _position(start)
-        if self.write(b"retry: %d\n%b" % (self._retry, first)):
+        if self.write(retry + (_reset(start, reason) if reason else _position(start))):
             self.hub.drained(self)
 
     def ping(self) -> None:

@@ -15,6 +15,8 @@ __all__ = ["FakeWire", "StillHub"]
 class FakeWire:
     """Takes what it is given as long as ``open`` says so."""
 
+    answers = True
+
     def __init__(self) -> None:
         self.open = True
         self.sent: list[bytes] = []
@@ -36,6 +38,10 @@ class FakeWire:
 
     def abort(self) -> None:
         """Be gone."""
+
+    def stuck(self, now: float) -> float:
+        """Never."""
+        return 0.0
 
     def take(self) -> bytes:
         """Give what was sent since the last time."""

@@ -22,11 +22,11 @@ from pushd.disconnect import BAD_REQUEST, BEHIND, EXPIRED, INVALID_TOKEN, NOT_AL
 from pushd.interfaces import Encoding, Wire
 from pushd.message import BROADCAST, Position
 
-__all__ = ["Admission", "UniSession", "UniSseSession", "admit", "resumed"]
+__all__ = ["Ticket", "UniSession", "UniSseSession", "admit", "resumed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class Ticket:
     """What a client was let in for.
 
     Attributes:
@@ -38,7 +38,7 @@ class Admission:
     wishes: Mapping[str, Subscribe]
 
 
-def admit(desk: Desk, request: Connect) -> Admission:
+def admit(desk: Desk, request: Connect) -> Ticket:
     """Judge a request.
 
     Raises:
@@ -54,35 +54,35 @@ def admit(desk: Desk, request: Connect) -> Admission:
         wishes[channel] = wish
     if len(wishes) - 1 > desk.rules.subscriptions:
         raise RefusedError(LIMIT_EXCEEDED)
-    return Admission(identity, wishes)
+    return Ticket(identity, wishes)
 
 
-def resumed(admission: Admission, position: Position) -> Admission:
+def resumed(ticket: Ticket, position: Position) -> Ticket:
     """Make every subscription recover from one position: what ``Last-Event-ID`` asks for."""
     wish = Subscribe(recover=True, epoch=position.epoch, offset=position.offset)
-    return Admission(admission.identity, dict.fromkeys(admission.wishes, wish))
+    return Ticket(ticket.identity, dict.fromkeys(ticket.wishes, wish))
 
 
 class UniSession(Client):
     """One client of ``/connection/uni_websocket``.
 
     Args:
-        admission: What it was let in for by its URL, or ``None``: then its first frame asks.
+        ticket: What it was let in for by its URL, or ``None``: then its first frame asks.
     """
 
-    __slots__ = ("_admission",)
+    __slots__ = ("_ticket",)
 
     dialect = UNI_WEBSOCKET
 
-    def __init__(self, desk: Desk, encoding: Encoding, admission: Admission | None = None) -> None:
+    def __init__(self, desk: Desk, encoding: Encoding, ticket: Ticket | None = None) -> None:
         super().__init__(desk, encoding)
-        self._admission = admission
+        self._ticket = ticket
 
     def opened(self, wire: Wire) -> None:
         """Begin at once if it is known what with, see :meth:`Session.opened`."""
         super().opened(wire)
-        if self._admission:
-            self._begin(self._admission)
+        if self._ticket:
+            self._begin(self._ticket)
 
     def received(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002  # JSON either way
         """Take the request; after it a client has nothing to say but pongs."""
@@ -110,18 +110,18 @@ class UniSession(Client):
 
     def _ask(self, request: Connect) -> None:
         try:
-            admission = admit(self.desk, request)
+            ticket = admit(self.desk, request)
         except InvalidTokenError as error:
             self.close(EXPIRED if isinstance(error, ExpiredTokenError) else INVALID_TOKEN)
         except RefusedError as refusal:
             self.close(NOT_ALLOWED if refusal.error is PERMISSION_DENIED else BAD_REQUEST)
         else:
-            self._begin(admission)
+            self._begin(ticket)
 
-    def _begin(self, admission: Admission) -> None:
-        self._admission = None
+    def _begin(self, ticket: Ticket) -> None:
+        self._ticket = None
         try:
-            result = self._enter(admission.identity, admission.wishes)
+            result = self._enter(ticket.identity, ticket.wishes)
         except RefusedError:
             self.close(BEHIND)
             return
@@ -138,7 +138,7 @@ class UniSseSession(UniSession):
     position as its ``id``. A push says why the stream ends, where there is no close code.
 
     Args:
-        admission: What it was let in for.
+        ticket: What it was let in for.
         retry: After how many milliseconds it should come back, see :func:`pushd.client.sse.retry_after`.
     """
 
@@ -146,8 +146,8 @@ class UniSseSession(UniSession):
 
     dialect = UNI_SSE
 
-    def __init__(self, desk: Desk, encoding: Encoding, admission: Admission, retry: int) -> None:
-        super().__init__(desk, encoding, admission)
+    def __init__(self, desk: Desk, encoding: Encoding, ticket: Ticket, retry: int) -> None:
+        super().__init__(desk, encoding, ticket)
         self._retry = retry
 
     def opened(self, wire: Wire) -> None:

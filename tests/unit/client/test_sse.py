@@ -3,13 +3,26 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+from twisted.internet.task import Clock
 
-from pushd.client.sse import EARLIEST, SseSession, Wish, parse, retry_after
+from pushd.client.auth import Anonymous, Authenticator
+from pushd.client.gate import Gate
+from pushd.client.head import Request
+from pushd.client.http import HttpError
+from pushd.client.sse import EARLIEST, HEADERS, SseRoute, SseSession, Wish, parse, retry_after
 from pushd.disconnect import BEHIND
 from pushd.hub import Hub
 from pushd.message import Position
+from pushd.stats import Stats
 from tests.support.roster import NoEncoding
 from tests.support.still_hub import FakeWire, StillHub
+from tests.unit.client.centrifugo.talk import Vouchers
+
+
+def route(hub: StillHub, auth: Authenticator | None = None) -> SseRoute:
+    """Make a route whose clients come back after 3.174 seconds."""
+    gate = Gate(auth or Anonymous(), cast("Any", Clock()), lambda: 1000.0)
+    return SseRoute(cast("Hub", hub), NoEncoding(), gate, Stats(), 10, 2, 3.0, lambda: 0.058)
 
 
 def opened(
@@ -18,9 +31,14 @@ def opened(
     """Open a session on channel ``a``."""
     wire = FakeWire()
     wire.open = not full
-    session = SseSession(cast("Hub", hub), NoEncoding(), Wish(frozenset({"a"}), after), 3174)
+    session = SseSession(route(hub), Wish(frozenset({"a"}), after))
     session.opened(wire)
     return session, wire
+
+
+def asked(query: str, **headers: str) -> Request:
+    """Make a request."""
+    return Request("GET", "/events", query, modern=True, headers=headers)
 
 
 def parsed(query: dict[str, list[str]], header: str = "") -> Wish:
@@ -154,3 +172,31 @@ def test_what_a_client_sends_is_ignored() -> None:
     wire.take()
     session.received(b"hello", binary=False)
     assert (b"", cast("Any", [])) == (wire.take(), wire.ends)
+
+
+def test_a_request_becomes_a_stream() -> None:
+    """With the headers that make it one, and the token's end for its own."""
+    stream = route(StillHub(), Vouchers())(asked("channel=a&token=anna"))
+    assert HEADERS == stream.headers
+    assert 1000.0 == stream.session.expires_at
+
+
+def test_resumptions_are_counted() -> None:
+    """Those that were whole, and those that were not."""
+    hub = StillHub(tip=10)
+    streams = route(hub)
+    for position in ("e1:7", "e0:7"):
+        streams(asked("channel=a", **{"last-event-id": position})).session.opened(FakeWire())
+    streams(asked("channel=a&last_event_id=earliest")).session.opened(FakeWire())
+    assert {"memory": 1, "lost": 1} == streams.stats.resumes
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("channel=", 400), ("last_event_id=x", 400), ("", 401), ("channel=a&token=only", 403)],
+)
+def test_a_request_that_cannot_be_granted_is_an_error(query: str, status: int) -> None:
+    """Before the stream begins."""
+    with pytest.raises(HttpError) as refusal:
+        route(StillHub(), Vouchers())(asked(query))
+    assert status == refusal.value.status

@@ -15,7 +15,7 @@ from pushd.client.centrifugo.errors import (
     Error,
     RefusedError,
 )
-from pushd.client.centrifugo.uni import Admission, UniSession, UniSseSession, admit, resumed
+from pushd.client.centrifugo.uni import Ticket, UniSession, UniSseSession, admit, resumed
 from pushd.disconnect import SHUTDOWN
 from pushd.message import BROADCAST, Position
 from tests.unit.client.centrifugo.talk import Server, Talk, Vouchers, uni
@@ -37,8 +37,8 @@ def events(talk: Talk) -> list[Any]:
 def test_a_request_is_admitted_with_what_it_wants() -> None:
     """Broadcasts are wanted by everybody; what is said about them counts."""
     wish = Subscribe(recover=True, epoch="e1", offset=3)
-    admission = admit(Server().desk, Connect(subs={"x": Subscribe(), "broadcast": wish}))
-    assert Admission(Identity(), {BROADCAST: wish, "x": Subscribe()}) == admission
+    ticket = admit(Server().desk, Connect(subs={"x": Subscribe(), "broadcast": wish}))
+    assert Ticket(Identity(), {BROADCAST: wish, "x": Subscribe()}) == ticket
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_a_token_may_not_be_acceptable(token: str, error: type[Exception]) -> No
 
 def test_one_position_resumes_everything() -> None:
     """A browser's ``Last-Event-ID`` stands for all channels."""
-    admission = resumed(admit(Server().desk, wanting("x")), Position("e1", 7))
+    ticket = resumed(admit(Server().desk, wanting("x")), Position("e1", 7))
     wish = Subscribe(recover=True, epoch="e1", offset=7)
-    assert {BROADCAST: wish, "x": wish} == admission.wishes
+    assert {BROADCAST: wish, "x": wish} == ticket.wishes
 
 
 def test_the_first_frame_asks() -> None:
@@ -101,7 +101,7 @@ def test_the_first_frame_asks() -> None:
 def test_what_is_known_from_the_url_begins_at_once() -> None:
     """A client with its request in the URL says nothing more."""
     server = Server()
-    talk = uni(server, admission=admit(server.desk, wanting("x")))
+    talk = uni(server, ticket=admit(server.desk, wanting("x")))
     (push,) = talk.heard()
     assert {"broadcast", "x"} == push["connect"]["subs"].keys()
 
@@ -154,7 +154,7 @@ def test_who_is_ahead_is_sent_away_for_a_moment() -> None:
 def test_missed_messages_begin_every_subscription_again() -> None:
     """The client cannot ask: it is told, and goes on."""
     server = Server()
-    talk = uni(server, admission=admit(server.desk, wanting("x")))
+    talk = uni(server, ticket=admit(server.desk, wanting("x")))
     talk.wire.take()
     talk.session.missed()
     told = [
@@ -175,14 +175,14 @@ def test_others_are_told_of_it() -> None:
     other = server.connected()
     other.subscribe("x")
     other.wire.take()
-    uni(server, admission=admit(server.desk, wanting("x")))
+    uni(server, ticket=admit(server.desk, wanting("x")))
     assert ["broadcast", "x"] == [push["push"]["channel"] for push in other.heard()]
 
 
 def test_events_say_why_they_end() -> None:
     """Where there is no close code, a push carries the reason."""
     server = Server()
-    talk = uni(server, UniSseSession, admission=admit(server.desk, wanting()), retry=3174)
+    talk = uni(server, UniSseSession, ticket=admit(server.desk, wanting()), retry=3174)
     assert ["connect"] == [next(iter(event)) for event in events(talk)]
     talk.session.close(SHUTDOWN)
     assert [{"disconnect": {"code": 3001, "reason": "shutdown"}}] == events(talk)
@@ -192,7 +192,7 @@ def test_events_say_why_they_end() -> None:
 def test_events_carry_the_position() -> None:
     """A browser that comes back sends the last one; it was told when to come."""
     server = Server()
-    talk = uni(server, UniSseSession, admission=admit(server.desk, wanting()), retry=3174)
+    talk = uni(server, UniSseSession, ticket=admit(server.desk, wanting()), retry=3174)
     assert talk.wire.take().startswith(b'retry: 3174\nid: e1:10\ndata: {"connect":')
     server.hub.publish("x")
     talk.session.ping()
