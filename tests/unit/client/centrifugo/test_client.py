@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pushd.disconnect import SHUTDOWN
 from tests.unit.client.centrifugo.talk import Server, Vouchers
 
 JOIN = {"info": {"user": "", "client": "c2"}}
@@ -16,6 +17,11 @@ def test_a_ping_is_an_empty_object() -> None:
     talk.session.waiting = True
     talk.session.ping()
     assert [] == talk.heard()
+
+
+def test_a_close_frame_carries_the_protocols_code() -> None:
+    """It tells stock clients whether to come back."""
+    assert 3001 == Server().session().session.close_code(SHUTDOWN)
 
 
 def test_an_expired_connection_ends() -> None:
