@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from pushd.client.gate import Gate
 from pushd.client.http import HttpError
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
@@ -33,6 +34,7 @@ class RawRoute:
     Attributes:
         hub: Where they join.
         encoding: How messages become frames.
+        gate: Tells who may have which channels.
         reply: The finished frame that answers a heartbeat.
         stats: Counts heartbeats and resumptions.
         path: The prefix; what follows in a request's path is a channel, or nothing.
@@ -42,6 +44,7 @@ class RawRoute:
 
     hub: Hub
     encoding: Encoding
+    gate: Gate
     reply: bytes
     stats: Stats
     path: str
@@ -52,7 +55,8 @@ class RawRoute:
         """Give the session that a request asks for.
 
         Raises:
-            HttpError: It names something that is no channel or position, or too many channels.
+            HttpError: It names something that is no channel or position, too many channels, or one
+                that is not open to the client.
         """
         query = dict(request.parameters())
         if channel := request.below(self.path):
@@ -61,7 +65,9 @@ class RawRoute:
             wish = parse(query, "", longest=self.longest, most=self.most)
         except ValueError as error:
             raise HttpError(400, str(error)) from error
-        return RawSession(self, wish)
+        session = RawSession(self, wish)
+        session.expires_at = self.gate(request, wish.channels)
+        return session
 
 
 class RawSession(Session):
