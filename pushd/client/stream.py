@@ -69,7 +69,7 @@ class HttpStream(Carrier, Protocol):
         self.factory = factory
         self.session: Session | None = session
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: ARG002  # nothing more was asked
+    def dataReceived(self, data: bytes) -> None:  # nothing more was asked
         """Drop what a client says that was to listen."""
 
     def ping(self) -> None:
