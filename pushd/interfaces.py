@@ -136,7 +136,6 @@ class Connection(Protocol):
         opened_at: When its handshake was done, in reactor seconds.
     """
 
-    protocol: str
     number: int
     peer: str
     opened_at: float
@@ -144,6 +143,10 @@ class Connection(Protocol):
     cursor: int
     channels: set[str]
     waiting: bool
+
+    @property
+    def protocol(self) -> str:
+        """See above."""
 
     def write(self, data: bytes) -> bool:
         """Send; ``True`` when the kernel took it all, ``False`` when ``hub.drained`` will be called later.
