@@ -1,4 +1,4 @@
-"""What has to happen within a time, all alike: a queue in the order of their ends, without a timer for each."""
+"""What has to happen within a time that is the same for all: a queue in the order of the ends, no timers."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from twisted.internet.interfaces import IAddress, ITCPTransport, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -162,6 +163,8 @@ class Visitor(Protocol):
         edge: Decides.
     """
 
+    transport: Any
+
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._data = b""
@@ -179,7 +182,7 @@ class Visitor(Protocol):
             self._take(data)
         except HttpError as error:
             self._refuse(error)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
             _log.failure("a request failed")
             self._refuse(HttpError(500, "internal error"))
 

@@ -34,32 +34,25 @@ class Request:
     Attributes:
         path: Still percent-encoded.
         query: The same, without its question mark.
-        modern: HTTP/1.1, where ``Upgrade`` has a meaning (RFC 9110 section 7.8).
         headers: By name in lower case.
+        upgrades: Whether it asks for a WebSocket (RFC 6455 section 4.2.1).
         body: What came with it; the edge fills it in.
     """
 
     method: str
     path: str
     query: str
-    modern: bool
     headers: Mapping[str, str] = field(default_factory=dict)
+    upgrades: bool = False
     body: bytes = b""
 
     def header(self, name: str) -> str:
         """Give a header's value, or ``""``."""
         return self.headers.get(name, "")
 
-    def tokens(self, name: str) -> set[str]:
+    def tokens(self, name: str) -> list[str]:
         """Give the members of a header that is a list, in lower case."""
-        return {token.strip().lower() for token in self.header(name).split(",")}
-
-    @property
-    def upgrades(self) -> bool:
-        """Whether it asks for a WebSocket (RFC 6455 section 4.2.1)."""
-        return (
-            self.modern and "websocket" in self.tokens("upgrade") and "upgrade" in self.tokens("connection")
-        )
+        return _tokens(self.header(name))
 
     @property
     def length(self) -> int:
@@ -81,6 +74,8 @@ class Request:
         Raises:
             HttpError: It is not UTF-8, or has more than 1000 fields.
         """
+        if not self.query:
+            return {}
         try:
             return parse_qs(self.query, keep_blank_values=True, errors="strict", max_num_fields=1000)
         except ValueError as error:
@@ -144,7 +139,18 @@ def parse(data: bytes) -> Request:
     if "host" in headers and not _HOST.fullmatch(headers["host"]):
         raise HttpError(400, "bad Host header")
     path, _, query = target.partition("?")
-    return Request(method, path, query, modern, headers)
+    return Request(method, path, query, headers, modern and _upgrades(headers))
+
+
+def _upgrades(headers: Mapping[str, str]) -> bool:
+    """Tell for a request of HTTP/1.1; in an older one ``Upgrade`` means nothing (RFC 9110 section 7.8)."""
+    return "websocket" in _tokens(headers.get("upgrade", "")) and "upgrade" in _tokens(
+        headers.get("connection", "")
+    )
+
+
+def _tokens(text: str) -> list[str]:
+    return [token.strip() for token in text.lower().split(",")]
 
 
 def _request_line(line: str) -> tuple[str, str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
@@ -15,11 +16,10 @@ from pushd.client.admission import Admission
 from pushd.client.deadlines import Deadlines
 from pushd.client.session import Session
 from pushd.disconnect import INTERNAL_ERROR, SILENT, SLOW
+from pushd.interfaces import Wire
 from pushd.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from pushd.client.transport import Outlet, TransportOutlet
 
 __all__ = ["Carrier", "Lifecycle"]
@@ -64,10 +64,8 @@ class Shared(Protocol):
         """What it shares with all others."""
 
 
-class Carrier:
-    """The common half of every wire: see :class:`pushd.interfaces.Wire`.
-
-    The other half is a Twisted protocol that speaks WebSocket or HTTP.
+class Carrier(Wire):
+    """The common half of every wire; the other half is a protocol of Twisted's.
 
     Attributes:
         factory: What it shares with its like.
@@ -130,7 +128,7 @@ class Carrier:
         """Call; what goes wrong is logged, and ends this connection and no other."""
         try:
             function(*arguments)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
             _log.failure("a client's connection failed")
             self._fail()
 
@@ -139,6 +137,6 @@ class Carrier:
             if self.session is not None:
                 self.session.close(INTERNAL_ERROR)
                 return
-        except Exception:
+        except Exception:  # noqa: BLE001  # as above
             _log.failure("a client's connection could not be closed")
         self.transport.abortConnection()

@@ -60,7 +60,7 @@ class HttpStreams:
         return carrier
 
 
-class HttpStream(Carrier, Protocol):
+class HttpStream(Carrier, Protocol):  # type: ignore[misc]  # its transport is an outlet
     """One stream."""
 
     answers = False

@@ -1,7 +1,7 @@
 """All that happens to clients by the clock, in one place: pings, silence, stalls, age, deadlines.
 
-There is no timer for each connection. One timer ticks, and at each tick a few clients have their turn, so that
-in the course of a round all have had it, and no turn of the reactor has too many.
+There is no timer for each connection. One timer ticks, and at each tick a few clients have their turn: in the
+course of a round all have had it, and no turn of the reactor has too many.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONGEST_ROUND = 5.0
 """Seconds by which anything here may come late."""
 
 _SPREAD = 0.2
-"""The share of their age by which connections may end earlier, so that not all that came together go together."""
+"""The share of its age by which a connection may end earlier: those that came together go one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ class Sweep:
         """Look after one; what goes wrong is its own end and nobody else's."""
         try:
             self._look_after(session, now)
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
             _log.failure("the sweep failed for a client")
             try:
                 session.close(INTERNAL_ERROR)
-            except Exception:
+            except Exception:  # noqa: BLE001  # as above
                 _log.failure("a client's connection could not be closed")
                 session.wire.abort()
 

@@ -1,7 +1,7 @@
-"""The way out to one client: straight into its socket while nothing waits, through Twisted while something does.
+"""The way out to one client: straight into its socket while nothing waits, through Twisted if not.
 
-Twisted's ``write`` always buffers, and sends in the next turn of the reactor: about ten times the work of
-a ``send``. So an :class:`Outlet` sends by itself, hands only the remainder to Twisted, and lets Twisted ask for
+Twisted's ``write`` always buffers, and sends in the next turn of the reactor, for several times the work of a
+``send``. So an :class:`Outlet` sends by itself, hands only the remainder to Twisted, and lets Twisted ask for
 more (a pull producer) to learn that all has left. Everything for the client goes through its outlet, also
 what Autobahn writes by itself: nothing can overtake anything.
 """
@@ -9,7 +9,7 @@ what Autobahn writes by itself: nothing can overtake anything.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer, ITransport
 from twisted.internet.tcp import Connection
@@ -18,7 +18,7 @@ from zope.interface import implementer
 __all__ = ["Outlet", "Owner", "TransportOutlet", "outlet_for"]
 
 _PIECE = 65536
-"""Bytes handed to Twisted at once: each piece taken is the socket's sign of life, and bounds what it copies."""
+"""Bytes handed to Twisted at once: each piece taken is the socket's sign of life."""
 
 
 class Owner(Protocol):
@@ -29,6 +29,18 @@ class Owner(Protocol):
 
     def overflowed(self) -> None:
         """More would wait than may; what was to be written is dropped. To be ended."""
+
+
+class _Nobody:
+    """The owner of an outlet that leads nowhere any more; taking the real one's place, it unties a cycle."""
+
+    def drained(self) -> None:
+        """Nobody cares."""
+
+    overflowed = drained
+
+
+_NOBODY = _Nobody()
 
 
 @implementer(IPullProducer)
@@ -113,9 +125,10 @@ class Outlet:
             self._end()
 
     def stopProducing(self) -> None:
-        """The connection is gone: forget what waits, and take no more."""
-        self._end = _nothing
+        """The connection is gone: forget what waits and for whom, and take no more."""
+        self._end = _NOBODY.drained
         self._backlog = b""
+        self._owner = _NOBODY
 
     def _end_by(self, end: Callable[[], None]) -> None:
         if self._end is None:
@@ -125,13 +138,9 @@ class Outlet:
                 end()
 
 
-def _nothing() -> None:
-    """There is nothing left to end."""
-
-
 @implementer(IPushProducer)
 class TransportOutlet:
-    """The outlet of any other transport, TLS above all: what Twisted's own buffer says is all there is to know.
+    """The outlet of any other transport, above all TLS: it knows what Twisted's own buffer tells.
 
     Args:
         transport: Takes bytes, and pauses its producer when it has too many.
@@ -141,7 +150,7 @@ class TransportOutlet:
 
     __slots__ = ("_ended", "_held", "_limit", "_owner", "_stuck_since", "_transport")
 
-    def __init__(self, transport: ITransport, owner: Owner, limit: int) -> None:
+    def __init__(self, transport: Any, owner: Owner, limit: int) -> None:
         self._transport = transport
         self._owner = owner
         self._limit = limit
@@ -194,8 +203,9 @@ class TransportOutlet:
         self._owner.drained()
 
     def stopProducing(self) -> None:
-        """The connection is gone: take no more."""
+        """The connection is gone, see :meth:`Outlet.stopProducing`."""
         self._ended = True
+        self._owner = _NOBODY
 
 
 def outlet_for(transport: ITransport, owner: Owner, limit: int) -> Outlet | TransportOutlet:

@@ -1,17 +1,18 @@
 """WebSockets by Autobahn, with all taken out that a connection of ours would pay for and never use.
 
-The only importer of Autobahn. What Autobahn copies into every connection (options, counters, a fresh state)
-stands here once, as attributes of the class; an instance carries only what differs. What a handshake leaves
-behind is dropped when it is done. Pings, deadlines and limits are the sweep's and the edge's business.
+The only importer of Autobahn. The edge has read the request, and strictly; so the handshake is answered here,
+and Autobahn begins with an open connection: frames, fragments, control frames and the closing handshake are
+its work. What it would copy into every connection (options, counters, a fresh state) stands here once, as
+attributes of the class; an instance carries only what differs. Pings and deadlines are the sweep's business.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha1
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from autobahn.util import wildcards2patterns
-from autobahn.wamp.types import TransportDetails
 from twisted.internet.interfaces import ITransport
 
 from pushd.client.lifecycle import Carrier, Lifecycle
@@ -24,29 +25,24 @@ __all__ = ["WebSocket", "WebSockets"]
 _PING = b"\x89\x00"
 """A ping frame without payload (RFC 6455 section 5.5.2)."""
 
-_HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: pushd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
+_OPEN = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: %b\r\n\r\n"
 )
-"""All of a client's request that Autobahn has to see: the edge has read the rest, and read it strictly."""
+"""The answer to a handshake (RFC 6455 section 4.2.2). No subprotocol and no extension is ever chosen."""
 
-_LEFTOVERS = (
-    "_wskey", "http_headers", "http_request_data", "http_request_host", "http_request_params",
-    "http_request_path", "http_request_uri", "http_response_data", "http_status_line", "websocket_extensions",
-    "websocket_extensions_in_use", "websocket_origin", "websocket_protocol_in_use", "websocket_protocols",
-    "websocket_version",
-)  # fmt: skip
-"""What a handshake leaves on the instance; after it Autobahn reads only the version, which the class has."""
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+"""See RFC 6455 section 1.3."""
 
 _FAILURES = {1007: INVALID_TEXT, 1009: TOO_BIG}
 """Reasons for which Autobahn fails a connection; all others are the peer's mistakes (1002)."""
 
 
 class _Nothing:
-    """Stands for what is never looked at: loggers, counters, promises. Counts to 0, answers every call."""
+    """Stands for what is never looked at: a logger and counters. Stays at 0, answers every call."""
 
     def __getattr__(self, name: str) -> Any:
-        return 0 if name.startswith(("incoming", "outgoing", "preopen")) else self
+        return 0 if name.startswith(("incoming", "outgoing")) else self
 
     def __setattr__(self, name: str, value: object) -> None:
         """Forget it."""
@@ -63,12 +59,8 @@ class WebSockets:
         message_size: Most bytes of a message from a client.
     """
 
-    # What Autobahn reads of a factory. Without externalPort any port in Host is right.
     isServer = True
-    isSecure = False
-    allowNullOrigin = True
-    externalPort = port = server = None
-    headers: dict[str, str] = {}  # noqa: RUF012  # read only
+    """Read by Autobahn."""
 
     def __init__(self, life: Lifecycle, message_size: int) -> None:
         self.life = life
@@ -84,43 +76,38 @@ class WebSockets:
             The protocol to which ``transport`` has to give what comes from now on.
         """
         socket = WebSocket(self, session)
-        socket.makeConnection(outlet_for(transport, socket, self.life.buffered_bytes))
-        socket.dataReceived(_HANDSHAKE % key.encode())
+        outlet = outlet_for(transport, socket, self.life.buffered_bytes)
+        socket.makeConnection(outlet)
+        outlet.write(_OPEN % b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()))
+        socket.guarded(self.life.open, socket, session)
         return socket
 
 
 class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
     """One WebSocket. Of ours it has ``session`` alone: the rest of its namespace is Autobahn's."""
 
-    # Options, so that no default decides. The edge has checked version, origin and limits; the sweep
-    # keeps deadlines and pings; nothing is compressed.
-    versions = (13,)
-    webStatus = serveFlashSocketPolicy = failByDrop = echoCloseCodeReason = False
+    # Options, so that no default decides. Limits of time are the sweep's; nothing is compressed.
     requireMaskedClientFrames = applyMask = True
-    maskServerFrames = logOctets = logFrames = trackTimings = False
-    openHandshakeTimeout = closeHandshakeTimeout = autoPingInterval = autoPingTimeout = 0
-    maxConnections = trustXForwardedFor = autoFragmentSize = maxFramePayloadSize = 0
-    allowedOriginsPatterns = wildcards2patterns(["*"])
-    utf8validateIncoming = False  # done on the whole message, in onMessageEnd
+    maskServerFrames = logOctets = logFrames = trackTimings = failByDrop = echoCloseCodeReason = False
+    closeHandshakeTimeout = autoPingInterval = autoPingTimeout = autoFragmentSize = maxFramePayloadSize = 0
     maxMessagePayloadSize = property(lambda self: self.factory.message_size)
-    perMessageCompressionAccept = staticmethod(lambda _offers: None)
+    utf8validateIncoming = False  # done on the whole message, in onMessageEnd
 
-    # The state of a connection that just began, in place of connectionMade().
-    state = WebSocketServerProtocol.STATE_CONNECTING
-    data = b""
-    send_state = WebSocketServerProtocol.SEND_STATE_GROUND
-    send_queue = ()
+    # The state of a connection that was just opened.
+    state = WebSocketServerProtocol.STATE_OPEN
     websocket_version = 13
-    current_frame = trackedTimings = _perMessageCompress = None
-    inside_message = triggered = closedByMe = failedByMe = droppedByMe = wasClean = False
+    data = b""
+    current_frame: Any = None
+    message_data: Any = None
+    trackedTimings: Any = None
+    _perMessageCompress = None
+    inside_message = closedByMe = failedByMe = wasClean = False
+    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
+    closeHandshakeTimeoutCall = autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
     wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
-    wasServingFlashSocketPolicyFile = False
-    wasNotCleanReason = localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
-    openHandshakeTimeoutCall = closeHandshakeTimeoutCall = None
-    autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
-    _transport_details = TransportDetails()
-    # What Autobahn logs would quote the peer.
-    log = trafficStats = is_open = is_closed = _Nothing()
+    # What Autobahn logs would quote the peer; what it counts nobody asks for.
+    log: Any = _Nothing()
+    trafficStats: Any = log
 
     answers = True
 
@@ -143,19 +130,6 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
 
     # What Autobahn tells.
 
-    def onConnect(self, request: object) -> None:
-        """Accept."""
-
-    def failHandshake(self, reason: str, code: int = 400, responseHeaders: object = None) -> None:  # noqa: ARG002
-        """Drop what cannot be: the request is one of ours."""
-        self.abort()
-
-    def onOpen(self) -> None:
-        """Forget the handshake, begin the session."""
-        for name in _LEFTOVERS:
-            delattr(self, name)
-        self.guarded(self.factory.life.open, self, self.session)
-
     def onMessageEnd(self) -> None:
         """Pass a message on, once it is known to be what it says it is."""
         payload, self.message_data = b"".join(self.message_data), None
@@ -167,24 +141,21 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
         else:
             self.session.received(payload, binary=self.message_is_binary)
 
-    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, FBT001, FBT002
+    def sendData(self, data: bytes, *_: object, **__: object) -> None:
         """Send what Autobahn itself has to say."""
         self.transport.write(data)
 
     def sendCloseFrame(
-        self,
-        code: int | None = None,
-        reasonUtf8: bytes | None = None,
-        isReply: bool = False,  # noqa: FBT001, FBT002
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: object = None
     ) -> None:
         """Answer the peer's close; or, when it is Autobahn that fails the connection, say so by our rules."""
         if isReply:
             super().sendCloseFrame(code, reasonUtf8, isReply=True)
             self.over()
         elif self.session is not None:
-            self.session.close(_FAILURES.get(code, BAD_REQUEST))
+            self.session.close(_FAILURES.get(code or 0, BAD_REQUEST))
 
-    def dropConnection(self, abort: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def dropConnection(self, *_: object, **__: object) -> None:
         """End it when all has left; never by a reset, which could overtake what has."""
         self.state = self.STATE_CLOSED
         self.over()
