@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, ITCPTransport, ITransport
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -113,7 +114,7 @@ class Edge(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Visitor | None:  # noqa: ARG002
         """Take a connection, unless too many wait without a word already."""
         self.life.stats.accepted += 1
-        if len(self.life.handshakes) >= self._most_pending:
+        if len(self.life.requests) >= self._most_pending:
             return None
         return Visitor(self)
 
@@ -172,8 +173,8 @@ class Visitor(Protocol):
 
     def connectionMade(self) -> None:
         """Start the deadline; it ends when the connection is handed over or over."""
-        self._edge.life.handshakes.add(self)
-        if ITCPTransport.providedBy(self.transport):
+        self._edge.life.requests.add(self)
+        if isinstance(self.transport.getPeer(), IPv4Address | IPv6Address):
             self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
@@ -188,7 +189,7 @@ class Visitor(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
         """Stop the deadlines."""
-        self._edge.life.handshakes.discard(self)
+        self._edge.life.requests.discard(self)
         self._edge.life.closings.discard(self)
 
     def overdue(self) -> None:
@@ -216,7 +217,7 @@ class Visitor(Protocol):
         if isinstance(outcome, Response):
             self._answer(outcome, body=request.method != "HEAD")
             return
-        self._edge.life.handshakes.discard(self)
+        self._edge.life.requests.discard(self)
         _hand_over(self.transport, self, outcome)
         if rest:
             outcome.dataReceived(rest)
@@ -227,7 +228,7 @@ class Visitor(Protocol):
 
     def _answer(self, response: Response, *, body: bool) -> None:
         """Send, and end when it has left."""
-        self._edge.life.handshakes.discard(self)
+        self._edge.life.requests.discard(self)
         self._edge.life.closings.add(self)
         self.transport.write(render(response, self._edge.now(), body=body))
         self.transport.loseConnection()

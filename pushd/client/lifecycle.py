@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,33 +26,56 @@ __all__ = ["Carrier", "Lifecycle"]
 _log = Logger()
 
 
-@dataclass(frozen=True, slots=True)
 class Lifecycle:
     """The collaborators and limits that connections share.
 
-    Attributes:
-        handshakes: Those that have not said yet, in full, what they want.
-        closings: Those whose end waits for the peer.
+    Args:
+        clock: Tells the time.
+        stats: Counts.
+        admission: Told who has left.
+        handshake_timeout: Seconds for a request, and for what a protocol demands before anything else.
+        close_timeout: Seconds for an end that waits for the peer.
         buffered_bytes: See :class:`pushd.client.transport.Outlet`.
+
+    Attributes:
+        requests: Connections that have not said yet, in full, what they want.
+        greetings: Those whose session has not begun.
+        closings: Those that are to end.
     """
 
-    clock: IReactorTime
-    stats: Stats
-    admission: Admission
-    handshakes: Deadlines
-    closings: Deadlines
-    buffered_bytes: int
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    def __init__(
+        self,
+        clock: IReactorTime,
+        stats: Stats,
+        admission: Admission,
+        *,
+        handshake_timeout: float,
+        close_timeout: float,
+        buffered_bytes: int,
+    ) -> None:
+        self.clock = clock
+        self.stats = stats
+        self.admission = admission
+        self.buffered_bytes = buffered_bytes
+        self.requests = Deadlines(clock, handshake_timeout)
+        self.greetings = Deadlines(clock, handshake_timeout)
+        self.closings = Deadlines(clock, close_timeout)
+        self._numbers = count(1)
+
+    @property
+    def deadlines(self) -> tuple[Deadlines, ...]:
+        """All of them, for the sweep."""
+        return self.requests, self.greetings, self.closings
 
     def open(self, carrier: Carrier, session: Session) -> None:
         """Begin a session on a connection whose handshake is done."""
-        session.number = next(self.numbers)
+        session.number = next(self._numbers)
         session.opened_at = session.heard_at = session.pinged_at = self.clock.seconds()
         self.stats.opened[session.protocol] += 1
         session.opened(carrier)
         if carrier.session is session and session not in session.hub.connections:
             # Its protocol has a handshake of its own.
-            self.handshakes.add(carrier)
+            self.greetings.add(carrier)
 
 
 class Shared(Protocol):
@@ -95,7 +117,7 @@ class Carrier(Wire):
         """The session is over, and the rest of the connection has little time."""
         session, self.session = self.session, None
         if session is not None:
-            self.factory.life.handshakes.discard(self)
+            self.factory.life.greetings.discard(self)
             self.factory.life.closings.add(self)
             self.factory.life.admission.release(session.peer)
             session.lost()

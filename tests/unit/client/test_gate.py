@@ -22,7 +22,7 @@ def gate(auth: Authenticator) -> Gate:
 
 def request(query: str = "", **headers: str) -> Request:
     """Make a request."""
-    return Request("GET", "/events", query, modern=True, headers=headers)
+    return Request("GET", "/events", query, headers=headers)
 
 
 def test_anybody_may_pass_where_nothing_is_asked() -> None:

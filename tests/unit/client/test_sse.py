@@ -38,7 +38,7 @@ def opened(
 
 def asked(query: str, **headers: str) -> Request:
     """Make a request."""
-    return Request("GET", "/events", query, modern=True, headers=headers)
+    return Request("GET", "/events", query, headers=headers)
 
 
 def parsed(query: dict[str, list[str]], header: str = "") -> Wish:

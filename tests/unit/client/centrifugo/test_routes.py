@@ -19,7 +19,7 @@ def request(connect: str = "", body: str = "", **headers: str) -> Request:
     """Make a request with a connect request in its URL, or in its body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     query = f"cf_connect={quote(connect)}" if connect else ""
-    return Request("GET", "/", query, modern=True, headers=named, body=body.encode())
+    return Request("GET", "/", query, headers=named, body=body.encode())
 
 
 def events(server: Server) -> UniSseRoute:
