@@ -38,17 +38,23 @@ _FAILURES = {1007: INVALID_TEXT, 1009: TOO_BIG}
 """Reasons for which Autobahn fails a connection; all others are the peer's mistakes (1002)."""
 
 
-class _Nothing:
-    """Stands for what is never looked at: a logger and counters. Stays at 0, answers every call."""
+class _Silence:
+    """A logger for what would quote the peer."""
 
-    def __getattr__(self, name: str) -> Any:
-        return 0 if name.startswith(("incoming", "outgoing")) else self
+    def debug(self, *_: object, **__: object) -> None:
+        """Forget it."""
+
+    info = warn = error = debug
+
+
+class _Uncounted:
+    """Counters that stay at 0: nobody asks for them."""
+
+    def __getattr__(self, name: str) -> int:
+        return 0
 
     def __setattr__(self, name: str, value: object) -> None:
         """Forget it."""
-
-    def __call__(self, *_: object, **__: object) -> None:
-        """Do nothing."""
 
 
 class WebSockets:
@@ -105,9 +111,8 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
     localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
     closeHandshakeTimeoutCall = autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
     wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
-    # What Autobahn logs would quote the peer; what it counts nobody asks for.
-    log: Any = _Nothing()
-    trafficStats: Any = log
+    log: Any = _Silence()
+    trafficStats: Any = _Uncounted()
 
     answers = True
 
