@@ -1,0 +1,190 @@
+"""The log: recent messages in offset order, indexed by channel, bounded in count, bytes and age.
+
+It answers one question, "everything on these channels after this offset", and answers ``None``
+when it no longer can. A floor per channel (the last offset evicted from it) keeps a quiet
+channel whole when busy ones have rolled the log over. No clock and no I/O: time is an argument.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from collections.abc import Collection, Iterable
+from operator import attrgetter
+
+from pushd.message import Message
+
+__all__ = ["History"]
+
+_OVERHEAD = 400
+"""Bytes counted for a message besides its body: the objects and index entries that hold it."""
+
+_FLOORS = 100_000
+"""How many quiet channels keep a floor of their own; older ones share one."""
+
+_by_offset = attrgetter("offset")
+
+
+class _Run:
+    """Messages of one channel in offset order: bisected by offset, cheap to drop from the left."""
+
+    __slots__ = ("items", "start")
+
+    def __init__(self) -> None:
+        self.items: list[Message] = []
+        self.start = 0
+
+    def after(self, offset: int) -> list[Message]:
+        """Give the messages above ``offset``."""
+        return self.items[bisect_right(self.items, offset, lo=self.start, key=_by_offset) :]
+
+    def drop_first(self) -> bool:
+        """Drop the oldest; answer whether any is left."""
+        self.start += 1
+        if self.start > 64 and self.start * 2 > len(self.items):
+            del self.items[: self.start]
+            self.start = 0
+        return self.start < len(self.items)
+
+    def newest(self) -> Message:
+        return self.items[-1]
+
+
+class History:
+    """A bounded log with a floor per channel.
+
+    Args:
+        max_messages: Most messages held.
+        max_bytes: Most bytes held: bodies plus a fixed overhead for each message.
+        max_age: Seconds a message is held.
+    """
+
+    def __init__(self, *, max_messages: int, max_bytes: int, max_age: float) -> None:
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._log: deque[tuple[float, Message]] = deque()
+        self._runs: dict[str, _Run] = {}
+        self._floors: OrderedDict[str, int] = OrderedDict()
+        self._floor = -1
+        self._bytes = 0
+        self.head = -1
+        """The offset of the newest message ever appended, or where the log starts."""
+
+    def __len__(self) -> int:
+        return len(self._log)
+
+    @property
+    def size(self) -> int:
+        """Bytes held, as counted against ``max_bytes``."""
+        return self._bytes
+
+    def reset(self, offset: int) -> None:
+        """Forget everything; the log is whole from just after ``offset``."""
+        self._log.clear()
+        self._runs.clear()
+        self._floors.clear()
+        self._bytes = 0
+        self._floor = self.head = offset
+
+    def append(self, message: Message, now: float) -> None:
+        """Add the newest message.
+
+        Raises:
+            ValueError: Its offset is below the head's.
+        """
+        if message.offset < self.head:
+            raise ValueError(f"offset {message.offset} is below the head {self.head}")
+        self.head = message.offset
+        self._bytes += len(message.body) + _OVERHEAD
+        self._log.append((now, message))
+        run = self._runs.get(message.channel)
+        if run is None:
+            run = self._runs[message.channel] = _Run()
+        run.items.append(message)
+
+    def evict(self, now: float, keep_above: int) -> None:
+        """Drop the oldest messages until the bounds hold, but none above ``keep_above``.
+
+        What is above has not been fanned out yet: live connections count on finding it here.
+        """
+        log = self._log
+        oldest = now - self._max_age
+        while log and (
+            len(log) > self._max_messages or self._bytes > self._max_bytes or log[0][0] < oldest
+        ):
+            if log[0][1].offset > keep_above:
+                break
+            self._drop(log.popleft()[1])
+
+    def holds(self, after: int, channels: Iterable[str]) -> bool:
+        """Whether nothing on ``channels`` with an offset above ``after`` has been evicted."""
+        floors, floor = self._floors, self._floor
+        return all(floors.get(channel, floor) <= after for channel in channels)
+
+    def since(self, after: int, channels: Collection[str], limit: int = 0) -> list[Message] | None:
+        """Give every message on ``channels`` above ``after``, in offset order.
+
+        Args:
+            after: An offset.
+            channels: Names; :data:`pushd.message.BROADCAST` only when it is among them.
+            limit: Stop once the bodies exceed this many bytes, at a boundary between offsets; 0: no limit.
+
+        Returns:
+            The messages, or ``None`` when some have been evicted.
+        """
+        if not self.holds(after, channels):
+            return None
+        found: list[Message] = []
+        runs = 0
+        for channel in channels:
+            run = self._runs.get(channel)
+            if run is not None and run.newest().offset > after:
+                found += run.after(after)
+                runs += 1
+        if runs > 1:
+            found.sort(key=_by_offset)
+        return _cut(found, limit) if limit else found
+
+    def newest(self, after: int, channels: Iterable[str]) -> list[Message]:
+        """Give only the newest message of each channel, where it is above ``after``; in offset order."""
+        runs = (self._runs.get(channel) for channel in channels)
+        found = [run.newest() for run in runs if run is not None and run.newest().offset > after]
+        return sorted(found, key=_by_offset)
+
+    def after(self, offset: int, limit: int) -> list[Message]:
+        """Give the messages of all channels above ``offset``, to about ``limit`` bytes of bodies.
+
+        Meant for the newest few: it walks from the head.
+        """
+        found: list[Message] = []
+        for _, message in reversed(self._log):
+            if message.offset <= offset:
+                break
+            found.append(message)
+        found.reverse()
+        return _cut(found, limit)
+
+    def _drop(self, message: Message) -> None:
+        """Take the oldest message out of the index and raise its channel's floor."""
+        self._bytes -= len(message.body) + _OVERHEAD
+        channel = message.channel
+        if not self._runs[channel].drop_first():
+            del self._runs[channel]
+        self._floors[channel] = message.offset
+        self._floors.move_to_end(channel)
+        if len(self._floors) > _FLOORS:
+            _, offset = self._floors.popitem(last=False)
+            self._floor = max(self._floor, offset)
+
+
+def _cut(messages: list[Message], limit: int) -> list[Message]:
+    """Cut after about ``limit`` bytes of bodies, never between two messages of one offset, never to nothing."""
+    total = 0
+    for index, message in enumerate(messages):
+        if total > limit and message.offset != messages[index - 1].offset:
+            return messages[:index]
+        total += len(message.body)
+    return messages
+
+
