@@ -34,9 +34,13 @@ class _Run:
         self.items: list[Message] = []
         self.start = 0
 
-    def after(self, offset: int) -> list[Message]:
-        """Give the messages above ``offset``."""
-        return self.items[bisect_right(self.items, offset, lo=self.start, key=_by_offset) :]
+    def between(self, after: int, until: int) -> list[Message]:
+        """Give the messages above ``after``, up to ``until``."""
+        items = self.items
+        first = bisect_right(items, after, lo=self.start, key=_by_offset)
+        if items[-1].offset <= until:
+            return items[first:]
+        return items[first : bisect_right(items, until, lo=first, key=_by_offset)]
 
     def drop_first(self) -> bool:
         """Drop the oldest; answer whether any is left."""
@@ -119,14 +123,20 @@ class History:
 
     def holds(self, after: int, channels: Iterable[str]) -> bool:
         """Whether nothing on ``channels`` with an offset above ``after`` has been evicted."""
-        floors, floor = self._floors, self._floor
-        return all(floors.get(channel, floor) <= after for channel in channels)
+        return self.floor(channels) <= after
 
-    def since(self, after: int, channels: Collection[str], limit: int = 0) -> list[Message] | None:
-        """Give every message on ``channels`` above ``after``, in offset order.
+    def floor(self, channels: Iterable[str]) -> int:
+        """Give the offset after which nothing on any of ``channels`` has been evicted."""
+        return max((self._floors.get(channel, self._floor) for channel in channels), default=self._floor)
+
+    def since(
+        self, after: int, until: int, channels: Collection[str], limit: int = 0
+    ) -> list[Message] | None:
+        """Give every message on ``channels`` above ``after`` and up to ``until``, in offset order.
 
         Args:
             after: An offset.
+            until: An offset.
             channels: Names; :data:`pushd.message.BROADCAST` only when it is among them.
             limit: Stop once the bodies exceed this many bytes, at a boundary between offsets; 0: no limit.
 
@@ -140,17 +150,17 @@ class History:
         for channel in channels:
             run = self._runs.get(channel)
             if run is not None and run.newest().offset > after:
-                found += run.after(after)
+                found += run.between(after, until)
                 runs += 1
         if runs > 1:
             found.sort(key=_by_offset)
         return _cut(found, limit) if limit else found
 
-    def newest(self, after: int, channels: Iterable[str]) -> list[Message]:
-        """Give only the newest message of each channel, where it is above ``after``; in offset order."""
+    def newest(self, after: int, until: int, channels: Iterable[str]) -> list[Message]:
+        """Give only the newest message of each channel between ``after`` and ``until``, in offset order."""
         runs = (self._runs.get(channel) for channel in channels)
-        found = [run.newest() for run in runs if run is not None and run.newest().offset > after]
-        return sorted(found, key=_by_offset)
+        held = (run.between(after, until)[-1:] for run in runs if run is not None)
+        return sorted((message for newest in held for message in newest), key=_by_offset)
 
     def after(self, offset: int, limit: int) -> list[Message]:
         """Give the messages of all channels above ``offset``, to about ``limit`` bytes of bodies.

@@ -1,0 +1,70 @@
+"""Long loops in short turns: no turn of the reactor takes longer than a few milliseconds.
+
+A job is an iterator that does a little at each step. All jobs share the turn; what is left goes on in
+the next one, so that reading, pings and handshakes have their share in between.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from pushd.stats import Stats
+
+__all__ = ["Turns"]
+
+_log = Logger()
+
+_LONGEST = 0.005
+"""Seconds after which a turn ends at the next step."""
+
+
+class Turns:
+    """Runs jobs, each for one step in turn.
+
+    Args:
+        clock: Gives turns, and measures them.
+        stats: Keeps the longest.
+    """
+
+    def __init__(self, clock: IReactorTime, stats: Stats) -> None:
+        self._clock = clock
+        self._stats = stats
+        self._jobs: deque[Iterator[None]] = deque()
+        self._scheduled = False
+
+    def add(self, job: Iterator[None]) -> None:
+        """Take a job; its first step is in the next turn."""
+        self._jobs.append(job)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._clock.callLater(0, self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        began, jobs, took = self._clock.seconds(), self._jobs, 0.0
+        while jobs and took < _LONGEST:
+            job = jobs.popleft()
+            if self._step(job):
+                jobs.append(job)
+            took = self._clock.seconds() - began
+        self._stats.longest_turn = max(self._stats.longest_turn, took)
+        if jobs:
+            self._schedule()
+
+    def _step(self, job: Iterator[None]) -> bool:
+        """Do one step; whether there are more. A job that fails is over, and no other is touched."""
+        try:
+            next(job)
+        except StopIteration:
+            return False
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this job only
+            _log.failure("a job failed")
+            return False
+        return True
