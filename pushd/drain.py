@@ -1,0 +1,73 @@
+"""Sending all clients away, in paced batches, so that they do not come back elsewhere all at once."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN
+from pushd.hub import Hub
+from pushd.interfaces import Connection
+
+__all__ = ["Drain"]
+
+_log = Logger()
+
+_TICK = 0.05
+"""Seconds from one batch to the next."""
+
+_LEAST = 10
+"""Connections closed at once, if there are so many."""
+
+_SHARE = 0.6
+"""The share of the time in which closing begins; the rest is for those who answer late."""
+
+
+class Drain:
+    """The end of an instance's clients.
+
+    Args:
+        clock: Paces it.
+        hub: Whose connections are closed.
+        longest: Seconds until the process has to be over.
+
+    Attributes:
+        draining: Whether it has begun: nobody is let in any more.
+    """
+
+    def __init__(self, clock: IReactorTime, hub: Hub, longest: float) -> None:
+        self._clock = clock
+        self._hub = hub
+        self._deadline = 0.0
+        self.longest = longest
+        self.draining = False
+
+    async def run(self) -> None:
+        """Close everybody; done when the last one has been told."""
+        self.draining = True
+        self._deadline = self._clock.seconds() + self.longest
+        each = max(_LEAST, ceil(len(self._hub.connections) * _TICK / (self.longest * _SHARE)))
+        while self._hub.connections:
+            for connection in list(self._hub.connections)[:each]:
+                self._close(connection)
+            await deferLater(self._clock, _TICK)
+
+    async def within(self, ending: Deferred[None]) -> None:
+        """Wait for something that ends, for as long as there is time."""
+        left = max(_TICK, self._deadline - self._clock.seconds())
+        try:
+            await ending.addTimeout(left, self._clock)
+        except TimeoutError:
+            _log.warn("the broker did not let go in time")
+
+    def _close(self, connection: Connection) -> None:
+        """Close one; what goes wrong is its own end and nobody else's."""
+        try:
+            connection.close(SHUTDOWN)
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
+            _log.failure("a connection could not be closed")
+            self._hub.leave(connection, INTERNAL_ERROR)
