@@ -55,7 +55,7 @@ PEERS = {
     for peer in (
         Peer("floor", "floor: send() in C", ("peers/floor.c",)),
         Peer("floor-python", "floor: send() in Python", _python("floor_python")),
-        Peer("pushd", "pushd", _python("pushd_server"), "/websocket/bench"),
+        Peer("pushd", "pushd", _python("pushd_server", "limits.accept_rate=0"), "/websocket/bench"),
         Peer(
             "nchan",
             "Nchan (nginx, C)",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ __all__ = [
     "MARK",
     "Burst",
     "Order",
+    "free_port",
     "json_payload",
     "parse_order",
     "payload",
@@ -132,6 +134,13 @@ def schedule(order: Order, start: int) -> Iterator[Burst]:
 def start_time() -> int:
     """Give the moment a schedule that is ordered now begins."""
     return time.monotonic_ns() + _LEAD
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def say(event: str, **fields: object) -> None:

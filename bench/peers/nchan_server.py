@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.peers.asyncio_peer import obey
-from bench.peers.contract import ready
+from bench.peers.contract import free_port, ready
 
 _MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 _CONFIGURATION = """
@@ -48,13 +47,6 @@ http {{
     }}
 }}
 """
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def request(payload: bytes) -> bytes:

@@ -31,9 +31,10 @@ def _measure(lab: Lab, mode: str, instances: int, crowd: int) -> Iterator[Row]:
     server_cpu, sink_cpu = (0, 1) if instances == 1 else (None, None)
     with ExitStack() as stack:
         rabbit = stack.enter_context(broker(sink_cpu))
-        settings = (*rabbit.settings("exclusive"), "limits.accept_rate=0")
+        settings = rabbit.settings("exclusive")
         servers = [
-            stack.enter_context(lab.server("pushd", *settings, cpu=server_cpu)) for _ in range(instances)
+            stack.enter_context(lab.server("pushd", f"pushd.instance={number}", *settings, cpu=server_cpu))
+            for number in range(1, instances + 1)
         ]
         publisher = stack.enter_context(rabbit.publisher())
         before = sum(server.rss() for server in servers)

@@ -36,7 +36,7 @@ def _plan(lab: Lab) -> Sequence[Step]:
 def _measure(lab: Lab, to: str, channel: str, repetition: int) -> Iterator[Row]:
     there, herd = lab.effort.scaled(_THERE), lab.effort.scaled(_HERD)
     with (
-        lab.server("pushd", "limits.accept_rate=0") as server,
+        lab.server("pushd") as server,
         lab.sink(server, "/websocket/live") as sink,
         lab.sink(server, PEERS["pushd"].path, source=_SOURCE) as comers,
     ):
