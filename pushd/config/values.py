@@ -83,7 +83,6 @@ class Listen(Section):
     )
     control: Endpoint = key("tcp:829${instance}:interface=127.0.0.1", "Operators, over telnet.")
     demo: Flag = key("no", "Serve the demo page at / of the public port.")
-    reuse_port: Flag = key("no", "Let several processes share the public tcp port (SO_REUSEPORT).")
 
 
 class Broker(Section):
@@ -136,8 +135,6 @@ class WebSocket(Section):
     heartbeat_reply: str = key(
         '{"Received: ": "${instance}"}', "What a text frame from a client on the raw route is answered with."
     )
-    compression: Flag = key("no", "Offer permessage-deflate.")
-    compression_min_size: Size = key("1KB", "Leave smaller messages uncompressed.")
 
 
 class Centrifugo(Section):
@@ -176,9 +173,6 @@ class Limits(Section):
         "or give it only the newest message of each channel.",
     )
     recovery_bytes: Size = key("1MB", "The most that one resuming client is given at once.")
-    catch_up_readers: Annotated[int, whole(0, 1000)] = key(
-        "4", "Clients reading old messages back from the stream at once."
-    )
     close_timeout: Duration = key("5s", "How long a client may take to answer a closing handshake.")
     drain_timeout: Duration = key("25s", "How long a stopping instance takes to send its clients away.")
     control_sessions: Annotated[int, whole(1, 10_000)] = key("16", "Sessions on the control port at once.")
