@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -61,7 +62,7 @@ class Drain:
         left = max(_TICK, self._deadline - self._clock.seconds())
         try:
             await ending.addTimeout(left, self._clock)
-        except TimeoutError:
+        except defer.TimeoutError:
             _log.warn("the broker did not let go in time")
 
     def _close(self, connection: Connection) -> None:

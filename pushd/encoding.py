@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
-from typing_extensions import override
 
 import orjson
+from typing_extensions import override
 
 from pushd.message import BROADCAST, Kind, Message
 
@@ -131,7 +131,9 @@ class SseEncoding(_Kept):
     def make(self, message: Message) -> bytes:
         body = message.body if message.kind is Kind.TEXT else b64encode(message.body)
         lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
-        event = b"event: %b\n" % message.event.encode() if message.event.isprintable() and message.event else b""
+        event = (
+            b"event: %b\n" % message.event.encode() if message.event.isprintable() and message.event else b""
+        )
         return b"id: %b:%d\n%bdata: %b\n\n" % (self._epoch().encode(), message.offset, event, lines)
 
     def join(self, messages: Sequence[Message]) -> bytes:

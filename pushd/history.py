@@ -114,9 +114,7 @@ class History:
         """
         log = self._log
         oldest = now - self._max_age
-        while log and (
-            len(log) > self._max_messages or self._bytes > self._max_bytes or log[0][0] < oldest
-        ):
+        while log and (len(log) > self._max_messages or self._bytes > self._max_bytes or log[0][0] < oldest):
             if log[0][1].offset > keep_above:
                 break
             self._drop(log.popleft()[1])
@@ -189,12 +187,10 @@ class History:
 
 
 def _cut(messages: list[Message], limit: int) -> list[Message]:
-    """Cut after about ``limit`` bytes of bodies, never between two messages of one offset, never to nothing."""
+    """Cut after about ``limit`` bytes of bodies, never within an offset, never to nothing."""
     total = 0
     for index, message in enumerate(messages):
         if total > limit and message.offset != messages[index - 1].offset:
             return messages[:index]
         total += len(message.body)
     return messages
-
-

@@ -224,7 +224,7 @@ class Hub:
             if self._pass is not current:
                 return
             for connection in audience[start : start + _STEP]:
-                # One that left, or whose socket has filled up, is waiting; one that is not live is to be told first.
+                # One that left or is congested is waiting; one that is not live has to be told first.
                 if not connection.waiting and connection in self._live:
                     self._serve(connection, current)
             yield

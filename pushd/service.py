@@ -40,7 +40,15 @@ from pushd.config import Config
 from pushd.control.commands import Commands
 from pushd.control.telnet import ControlFactory
 from pushd.drain import Drain
-from pushd.encoding import TEXT, CentrifugoEncoding, RawEncoding, SseEncoding, UniEncoding, UniSseEncoding, frame
+from pushd.encoding import (
+    TEXT,
+    CentrifugoEncoding,
+    RawEncoding,
+    SseEncoding,
+    UniEncoding,
+    UniSseEncoding,
+    frame,
+)
 from pushd.history import History
 from pushd.hub import Hub
 from pushd.interfaces import Broker
@@ -66,12 +74,11 @@ def build(config: Config, reactor: Any) -> Service:
     Raises:
         ValueError: A certificate or key cannot be read.
     """
-    stats, random = Stats(), SystemRandom()
-    broker = _broker(config, reactor, stats, random)
-    return assemble(config, reactor, broker, stats, random)
+    stats = Stats()
+    return assemble(config, reactor, _broker(config, reactor, stats), stats)
 
 
-def assemble(config: Config, reactor: Any, broker: Broker, stats: Stats, random: SystemRandom) -> Pushd:
+def assemble(config: Config, reactor: Any, broker: Broker, stats: Stats) -> Pushd:
     """Give the daemon around a broker."""
     held, limits = config.history, config.limits
     history = History(max_messages=held.max_messages, max_bytes=held.max_bytes, max_age=held.max_age)
@@ -102,7 +109,7 @@ def assemble(config: Config, reactor: Any, broker: Broker, stats: Stats, random:
         buffered_bytes=limits.buffered_bytes + 2 * limits.recovery_bytes,
     )
     edge = Edge(
-        _routes(config, hub, broker, stats, reactor, random),
+        _routes(config, hub, broker, stats, reactor),
         life,
         proxies,
         Origins(config.auth.allowed_origins),
@@ -116,7 +123,7 @@ def assemble(config: Config, reactor: Any, broker: Broker, stats: Stats, random:
         limits.stall_timeout,
         limits.connection_age,
     )
-    sweep = Sweep(reactor, hub, pace, life.deadlines, random.random)
+    sweep = Sweep(reactor, hub, pace, life.deadlines, SystemRandom().random)
     readiness = partial(_readiness, hub, broker, drain)
     instance = config.pushd.instance
     report = Reporter(instance, hub, broker, stats, readiness, reactor, started_at=reactor.seconds())
@@ -212,17 +219,16 @@ class Pushd(MultiService):
         await super().stopService()
 
 
-def _broker(config: Config, reactor: Any, stats: Stats, random: SystemRandom) -> Broker:
+def _broker(config: Config, reactor: Any, stats: Stats) -> Broker:
+    random = SystemRandom()
     if config.broker.urls[0].scheme == "memory":
         return MemoryBroker(reactor, stats, random)
     return AmqpBroker(reactor, config.broker, config.pushd.instance, config.history.max_age, stats, random)
 
 
-def _routes(
-    config: Config, hub: Hub, broker: Broker, stats: Stats, reactor: Any, random: SystemRandom
-) -> list[Route]:
+def _routes(config: Config, hub: Hub, broker: Broker, stats: Stats, reactor: Any) -> list[Route]:
     """Give what stands where on the public port."""
-    limits, path = config.limits, config.websocket.path
+    limits, path, share = config.limits, config.websocket.path, SystemRandom().random
     longest, most = limits.channel_length, limits.subscriptions
     auth = _authenticator(config)
     gate = Gate(auth, reactor, time.time)
@@ -240,13 +246,15 @@ def _routes(
     reply = frame(TEXT, config.websocket.heartbeat_reply.encode())
     raw = RawRoute(hub, RawEncoding(), gate, reply, stats, path, longest, most)
     sse_encoding = SseEncoding(lambda: hub.position.epoch)
-    sse = SseRoute(hub, sse_encoding, gate, stats, longest, most, config.sse.retry, random.random)
+    sse = SseRoute(hub, sse_encoding, gate, stats, longest, most, config.sse.retry, share)
     uni_encoding = UniSseEncoding(rules.broadcast, lambda: hub.position.epoch)
-    uni = UniSseRoute(desk, uni_encoding, config.sse.retry, random.random)
+    uni = UniSseRoute(desk, uni_encoding, config.sse.retry, share)
     routes = [
         Route(path, raw, websocket=True),
         Route(
-            "/connection/websocket", CentrifugoRoute(desk, CentrifugoEncoding(rules.broadcast)), websocket=True
+            "/connection/websocket",
+            CentrifugoRoute(desk, CentrifugoEncoding(rules.broadcast)),
+            websocket=True,
         ),
         Route(
             "/connection/uni_websocket", UniWebSocketRoute(desk, UniEncoding(rules.broadcast)), websocket=True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -104,7 +104,7 @@ class Sweep:
         for deadlines in self._deadlines:
             deadlines.expire()
         if not self._round:
-            self._round = list(self._hub.connections)
+            self._round = cast("list[Session]", list(self._hub.connections))
             self._each = ceil(len(self._round) / _TICKS)
         turn = self._round[-self._each :] if self._each else []
         del self._round[len(self._round) - len(turn) :]
