@@ -202,11 +202,10 @@ class Hub:
             if self.connections:
                 self._turns.add(self._tell_all(list(self.connections)))
 
-    def detached(self, reason: str) -> None:
+    def detached(self, reason: str) -> None:  # noqa: ARG002  # the broker has logged it
         """Nothing comes for now; connections stay."""
         self._stats.detaches += 1
         self.ready = False
-        _log.warn("detached from the broker: {reason}", reason=reason)
 
     # The pass.
 
