@@ -15,7 +15,7 @@ from pushd.client.http import HttpError
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
 from pushd.client.sse import Wish, parse
-from pushd.disconnect import BEHIND, INSUFFICIENT_STATE, NOT_ALLOWED
+from pushd.disconnect import BEHIND, INSUFFICIENT_STATE, NOT_ALLOWED, Disconnect
 from pushd.message import BROADCAST, Position
 from pushd.stats import Stats
 
@@ -92,18 +92,11 @@ class RawSession(Session):
         super().opened(wire)
         wish, self._wish = self._wish, None
         assert wish
-        after = wish.after
-        if isinstance(after, Position):
-            if is_ahead(after, self.hub.position):
-                self.close(BEHIND)
-                return
-            whole = self.hub.holds(after, wish.channels | {BROADCAST})
-            self._route.stats.resumes["memory" if whole else "lost"] += 1
-            if not whole:
-                self.close(INSUFFICIENT_STATE)
-                return
-        elif after is not None:
-            after = self.hub.earliest(wish.channels | {BROADCAST})
+        served = wish.channels | {BROADCAST}
+        after = wish.after if isinstance(wish.after, Position | None) else self.hub.earliest(served)
+        if after and (obstacle := self._obstacle(after, served)):
+            self.close(obstacle)
+            return
         self.hub.join(self, wish.channels, after=after.offset if after else None)
         # There is nothing to say first; this only tells whether the handshake's answer has left.
         if self.write(b""):
@@ -120,3 +113,11 @@ class RawSession(Session):
     def missed(self) -> None:
         """End the connection, see :meth:`Session.missed`."""
         self.close(INSUFFICIENT_STATE)
+
+    def _obstacle(self, after: Position, served: frozenset[str]) -> Disconnect | None:
+        """Tell why this client cannot go on from where it was, if it cannot."""
+        if is_ahead(after, self.hub.position):
+            return BEHIND
+        whole = self.hub.holds(after, served)
+        self._route.stats.resumes["memory" if whole else "lost"] += 1
+        return None if whole else INSUFFICIENT_STATE

@@ -66,8 +66,7 @@ class Session:
 
     def drained(self) -> None:
         """The socket has taken all that waited; a session that has joined is served from now on."""
-        if self.waiting and self in self.hub.connections:
-            self.hub.drained(self)
+        self.hub.drained(self)
 
     def lost(self) -> None:
         """The connection is gone, whoever ended it; called once, also after :meth:`close`."""

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from twisted.internet.address import UNIXAddress
+from twisted.internet.testing import StringTransport
+
+from pushd.client.address import Proxies
+from pushd.client.edge import Edge, Route
+from pushd.client.head import Request
+from pushd.client.http import HttpError, Response
+from pushd.client.origin import Origins
+from pushd.client.stream import Stream
+from pushd.client.websocket import WebSocket
+from tests.support.line import Line
+from tests.support.log import logged
+from tests.support.public import Probe, Shop, client_frame
+
+UPGRADE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+class Port:
+    """An edge with a route of each kind."""
+
+    def __init__(self, *, most_pending: int = 2, origins: str = "https://example.com") -> None:
+        self.shop = Shop()
+        self.requests: list[Request] = []
+        self.probes: list[Probe] = []
+        self.lines: list[Line] = []
+        self.edge = Edge(
+            [
+                Route("/", lambda _request: Response(200, [("X-Page", "demo")], b"a page")),
+                Route("/page", self._page, methods=("GET", "HEAD")),
+                Route("/websocket/", self._probe, websocket=True),
+                Route("/events", lambda request: Stream(self._probe(request), [("X-Stream", "yes")])),
+                Route("/form", self._page, methods=("GET", "POST")),
+                Route("/refuse", self._refuse),
+                Route("/fail", self._fail),
+            ],
+            self.shop.life,
+            Proxies([ip_network("127.0.0.0/8")]),
+            Origins([origins]),
+            message_size=20,
+            most_pending=most_pending,
+            now=lambda: 0.0,
+        )
+
+    def _probe(self, request: Request) -> Probe:
+        self.requests.append(request)
+        self.probes.append(Probe(self.shop.hub))
+        return self.probes[-1]
+
+    def _page(self, request: Request) -> Response:
+        self.requests.append(request)
+        return Response(200, (), b"a page")
+
+    def _refuse(self, request: Request) -> Response:
+        raise HttpError(401, "a valid token is needed")
+
+    def _fail(self, request: Request) -> Response:
+        raise RuntimeError("as it was told to")
+
+    def connect(self) -> Line:
+        """Let a client come."""
+        visitor: Any = self.edge.buildProtocol(None)
+        assert visitor
+        self.lines.append(Line(visitor))
+        return self.lines[-1]
+
+    def ask(self, line: bytes = b"GET /page HTTP/1.1", *headers: bytes) -> bytes:
+        """Ask once, and give all of the answer."""
+        client = self.connect()
+        client.say(b"\r\n".join([line, b"Host: x", *headers, b"", b""]))
+        return client.hear_all()
+
+    def status(self, line: bytes = b"GET /page HTTP/1.1", *headers: bytes) -> int:
+        """Ask once, and give the status of the answer."""
+        return int(self.ask(line, *headers).split(b" ")[1])
+
+    def websocket(self, *headers: bytes, path: bytes = b"/websocket/222") -> Line:
+        """Ask for a WebSocket."""
+        client = self.connect()
+        client.say(b"GET %b HTTP/1.1\r\nHost: x:86\r\n" % path + UPGRADE + b"".join(headers) + b"\r\n")
+        return client
+
+
+@pytest.fixture
+def port() -> Iterator[Port]:
+    """Make a port."""
+    port = Port()
+    yield port
+    for line in port.lines:
+        line.close()
+
+
+def test_a_page_is_shown_and_the_connection_ends(port: Port) -> None:
+    """With its length, and in one answer."""
+    answer = port.ask()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\nContent-Length: 6\r\nConnection: close\r\n\r\na page")
+    assert not port.lines[0].open
+    assert (0, 0) == (port.shop.admission.count, len(port.shop.life.closings))
+
+
+def test_head_gets_a_head(port: Port) -> None:
+    """Of a page and of an error."""
+    assert port.ask(b"HEAD /page HTTP/1.1").endswith(b"\r\n\r\n")
+    assert port.ask(b"HEAD /nowhere HTTP/1.1").endswith(b"\r\n\r\n")
+
+
+def test_a_websocket_is_opened_and_the_edge_is_gone(port: Port) -> None:
+    """What the client sent along is heard; the session knows whose it is."""
+    client = port.websocket(b"", path=b"/websocket/222?channel=a")
+    assert client.hear().startswith(b"HTTP/1.1 101 ")
+    assert isinstance(client.protocol, WebSocket)
+    client.say(client_frame(1, b"hi"))
+    assert ([(b"hi", False)], "192.0.2.7") == (port.probes[0].messages, port.probes[0].peer)
+    assert (1, 0) == (port.shop.admission.count, len(port.shop.life.requests))
+    client.far.close()
+    client.turn()
+    assert 0 == port.shop.admission.count
+
+
+def test_frames_may_follow_the_request_at_once(port: Port) -> None:
+    """In the same packet, and cut anywhere."""
+    data = b"GET /websocket/ HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"\r\n" + client_frame(1, b"\xc3\xa9")
+    for cut in range(1, len(data)):
+        client = port.connect()
+        client.say(data[:cut])
+        client.say(data[cut:])
+        assert [(b"\xc3\xa9", False)] == port.probes[-1].messages
+        client.close()
+
+
+def test_a_stream_is_opened(port: Port) -> None:
+    """With the route's headers, and those that let the page read it."""
+    client = port.connect()
+    client.say(b"GET /events HTTP/1.0\r\nOrigin: https://example.com\r\n\r\n")
+    head = client.hear()
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (
+        b"\r\nX-Stream: yes\r\nAccess-Control-Allow-Origin: https://example.com\r\nVary: Origin\r\n" in head
+    )
+    assert port.probes[0].write(b"data: hi\n\n")
+    assert b"data: hi\n\n" == client.hear()
+    assert 1 == port.shop.admission.count
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        (b"GET /nowhere HTTP/1.1", [], 404),
+        (b"GET /websocket HTTP/1.1", [], 404),
+        (b"GET /pages HTTP/1.1", [], 404),
+        (b"POST /page HTTP/1.1", [], 405),
+        (b"HEAD /events HTTP/1.1", [], 405),
+        (b"GET /websocket/222 HTTP/1.1", [], 426),
+        (b"GET /websocket/222 HTTP/1.0", [UPGRADE.strip()], 426),
+        (b"GET /page HTTP/3.0", [], 505),
+        (b"GET /page", [], 400),
+        (b"GET /page HTTP/1.1", [b"Host: again"], 400),
+        (b"GET /page HTTP/1.1", [b"X: \x85"], 400),
+        (b"GET /page HTTP/1.1", [b"X: " + b"x" * 17000], 431),
+        (b"GET /page HTTP/1.1", [b"Origin: https://evil.example"], 403),
+        (b"POST /form HTTP/1.1", [b"Transfer-Encoding: chunked"], 411),
+        (b"POST /form HTTP/1.1", [b"Content-Length: 21"], 413),
+        (b"GET /refuse HTTP/1.1", [], 401),
+    ],
+)
+def test_what_is_not_served_is_refused(port: Port, line: bytes, headers: list[bytes], status: int) -> None:
+    """With the right status, at once, counted, and the connection ends."""
+    assert status == port.status(line, *headers)
+    assert {str(status): 1} == port.shop.stats.refused
+    assert not port.lines[0].open
+    assert 0 == port.shop.admission.count
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "header"),
+    [
+        (b"Version: 13", b"Version: 8", 426, b"\r\nSec-WebSocket-Version: 13\r\n"),
+        (b"Sec-WebSocket-Version: 13\r\n", b"", 426, b"\r\nUpgrade: websocket\r\n"),
+        (b"ZQ==", b"ZQ=", 400, b"\r\n\r\nbad Sec-WebSocket-Key\n"),
+    ],
+)
+def test_a_bad_handshake_is_refused(port: Port, old: bytes, new: bytes, status: int, header: bytes) -> None:
+    """And told what would have been right."""
+    answer = port.ask(b"GET /websocket/222 HTTP/1.1", UPGRADE.replace(old, new).strip())
+    assert status == int(answer.split(b" ")[1])
+    assert header in answer
+
+
+def test_the_methods_of_a_route_are_told(port: Port) -> None:
+    """With 405."""
+    assert b"\r\nAllow: GET, HEAD\r\n" in port.ask(b"DELETE /page HTTP/1.1")
+
+
+def test_a_body_is_waited_for(port: Port) -> None:
+    """And given to the route, without what follows."""
+    client = port.connect()
+    client.say(b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01234")
+    assert [] == port.requests
+    client.say(b"56789and more")
+    assert b"0123456789" == port.requests[0].body
+    assert client.hear_all().endswith(b"a page")
+
+
+def test_a_page_of_another_origin_may_not_connect(port: Port) -> None:
+    """Before the handshake; no origin is no browser."""
+    assert b" 403 " in port.websocket(b"Origin: https://evil.example\r\n").hear_all()
+    assert b" 101 " in port.websocket(b"Origin: https://EXAMPLE.com:443\r\n").hear()
+    assert b" 101 " in port.websocket().hear()
+
+
+def test_a_proxy_tells_who_is_behind_it(port: Port) -> None:
+    """If it is trusted."""
+    client = port.connect()
+    client.transport.peer = UNIXAddress(None)
+    client.say(b"GET /websocket/ HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n" + UPGRADE + b"\r\n")
+    port.websocket(b"X-Forwarded-For: 203.0.113.9\r\n")
+    assert ["203.0.113.9", "192.0.2.7"] == [probe.peer for probe in port.probes]
+
+
+def test_who_is_too_many_is_sent_elsewhere(port: Port) -> None:
+    """As long as there is no room, or the instance takes nobody."""
+    clients = [port.websocket() for _ in range(4)]
+    assert b" 503 Service Unavailable\r\n" in clients[3].hear_all()
+    clients[0].far.close()
+    clients[0].turn()
+    assert b" 101 " in port.websocket().hear()
+    port.shop.welcome = False
+    answer = port.ask(b"GET /events HTTP/1.1")
+    assert (True, True) == (b" 503 " in answer, b"\r\nRetry-After: 5\r\n" in answer)
+
+
+def test_who_does_not_say_what_it_wants_is_dropped(port: Port) -> None:
+    """However slowly it says it, or does not take the answer."""
+    slow, deaf = port.connect(), port.connect()
+    deaf.stuff()
+    deaf.say(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+    for byte in b"GET ":
+        slow.say(bytes([byte]))
+        port.shop.clock.advance(1)
+    port.shop.wait(0.9)
+    slow.turn()
+    assert slow.open
+    port.shop.wait(0.2)
+    for line in (slow, deaf):
+        line.turn()
+        assert not line.open
+    assert (0, 0) == (len(port.shop.life.requests), len(port.shop.life.closings))
+
+
+def test_too_many_that_say_nothing_are_not_even_taken(port: Port) -> None:
+    """Until one has gone."""
+    port.connect()
+    second = port.connect()
+    assert port.edge.buildProtocol(None) is None
+    second.far.close()
+    second.turn()
+    assert port.edge.buildProtocol(None) is not None
+    assert 4 == port.shop.stats.accepted
+
+
+def test_a_route_that_fails_is_our_mistake(port: Port) -> None:
+    """The log has the traceback, the client one line."""
+    with logged("pushd.client.edge") as log:
+        answer = port.ask(b"GET /fail HTTP/1.1")
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert answer.endswith(b"\r\n\r\ninternal error\n")
+    assert log.tracebacks
+    assert 0 == port.shop.admission.count
+
+
+def test_a_page_and_websockets_may_share_a_path() -> None:
+    """``/`` is a page alone, and with WebSockets everything else that is no other route."""
+    port = Port()
+    port.edge._routes = [port.edge._routes[0], Route("/", port._probe, websocket=True)]
+    try:
+        assert b" 101 " in port.websocket(path=b"/222").hear()
+        assert b" 101 " in port.websocket(path=b"/").hear()
+        assert port.ask(b"GET / HTTP/1.1").endswith(b"a page")
+        assert 426 == port.status(b"GET /222 HTTP/1.1")
+    finally:
+        for line in port.lines:
+            line.close()
+
+
+def test_what_wraps_a_transport_is_handed_over_too(port: Port) -> None:
+    """As TLS does: it knows its protocol by another name."""
+    visitor: Any = port.edge.buildProtocol(None)
+    transport: Any = StringTransport(peerAddress=UNIXAddress(None))
+    transport.wrappedProtocol = visitor
+    visitor.makeConnection(transport)
+    visitor.dataReceived(b"GET /websocket/222 HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"\r\n")
+    assert isinstance(transport.wrappedProtocol, WebSocket)
+    assert transport.value().startswith(b"HTTP/1.1 101 ")

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushd.client.head import LONGEST, Request, parse, take_head
+from pushd.client.http import HttpError
+
+PLAIN = b"GET /websocket/222?channel=a HTTP/1.1\r\nHost: example.com:86\r\n"
+
+
+def read(*lines: bytes, first: bytes = PLAIN) -> Request:
+    """Read a request with some more header lines."""
+    return parse(first + b"".join(line + b"\r\n" for line in lines) + b"\r\n")
+
+
+def refused(data: bytes) -> tuple[int, str]:
+    """Give status and text of the refusal of a complete head."""
+    try:
+        take_head(data, 0)
+        parse(data)
+    except HttpError as error:
+        return error.status, error.text
+    return 0, ""
+
+
+def test_a_request_is_read() -> None:
+    """Names of headers lose their case, values the blanks around them, the target its query."""
+    request = read(b"X-Thing: \t a thing ", b"Empty:")
+    assert ("GET", "/websocket/222", "channel=a") == (request.method, request.path, request.query)
+    assert {"host": "example.com:86", "x-thing": "a thing", "empty": ""} == request.headers
+    assert ("a thing", "") == (request.header("x-thing"), request.header("absent"))
+
+
+@pytest.mark.parametrize(
+    "host", [b"example.com", b"example.com:80", b"[::1]:443", b"127.0.0.1", b"a_b.example:", b"xn--p1ai"]
+)
+def test_any_host_and_port_will_do(host: bytes) -> None:
+    """What a proxy in front is called is not ours to know."""
+    assert host.decode() == read(first=b"GET / HTTP/1.1\r\nHost: %b\r\n" % host).header("host")
+
+
+def test_an_old_request_needs_no_host_and_cannot_upgrade() -> None:
+    """HTTP/1.0 is what nginx speaks unless told otherwise; ``Upgrade`` means nothing in it."""
+    request = read(b"Upgrade: websocket", b"Connection: upgrade", first=b"GET / HTTP/1.0\r\n")
+    assert not request.upgrades
+
+
+@pytest.mark.parametrize(
+    ("lines", "upgrades"),
+    [
+        ((b"Upgrade: websocket", b"Connection: Upgrade"), True),
+        ((b"Upgrade: h2c, WebSocket", b"Connection: keep-alive", b"Connection: UPGRADE"), True),
+        ((b"Upgrade: websocket",), False),
+        ((b"Connection: Upgrade",), False),
+        ((b"Upgrade: websockets", b"Connection: Upgrade"), False),
+    ],
+)
+def test_an_upgrade_is_asked_for_in_two_headers(lines: tuple[bytes, ...], *, upgrades: bool) -> None:
+    """Both are lists, and may stand in several lines."""
+    assert upgrades == read(*lines).upgrades
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "text"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "a Host header is needed"),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad Host header"),
+        (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", 400, "bad Host header"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, "HTTP/1.1 is spoken here"),
+        (b"GET /\r\nHost: x\r\n\r\n", 400, "bad request line"),
+        (b"GET  / HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request line"),
+        (b"G@T / HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request line"),
+        (b"GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 400, "bad request line"),
+        (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400, "bad request line"),
+        (b"\r\n\r\n", 400, "bad request line"),
+        (b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (PLAIN + b"Host: example.com\r\n\r\n", 400, "a header must not be repeated"),
+        (PLAIN + b"Origin: a\r\nORIGIN: b\r\n\r\n", 400, "a header must not be repeated"),
+        (PLAIN + b"no colon\r\n\r\n", 400, "bad header"),
+        (PLAIN + b"Name : x\r\n\r\n", 400, "bad header"),
+        (PLAIN + b": x\r\n\r\n", 400, "bad header"),
+        (PLAIN + b"X: a\r\n folded: b\r\n\r\n", 400, "bad header"),
+        (PLAIN + b"X: a\nY: b\r\n\r\n", 400, "a line must end with CR LF"),
+        (PLAIN + b"X: a\rY: b\r\n\r\n", 400, "a line must end with CR LF"),
+    ],
+)
+def test_what_is_no_request_is_refused(data: bytes, status: int, text: str) -> None:
+    """With the status that says so, and never in the peer's words."""
+    assert (status, text) == refused(data)
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x7F, 0x85, 0xC2, 0xFF])
+def test_bytes_at_which_others_see_a_new_line_are_refused(byte: int) -> None:
+    """A header could hide another in its value: proxies pass these, some parsers break lines at them."""
+    data = PLAIN + b"Cookie: a=b%cX-Forwarded-For: 6.6.6.6\r\n\r\n" % byte
+    assert (400, "only printable ASCII is allowed in a request's head") == refused(data)
+
+
+def test_headers_that_are_lists_are_joined_and_others_keep_their_first() -> None:
+    """As RFC 9110 section 5.3 has it for lists; what we do not know cannot be joined safely."""
+    request = read(b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-For: 2.2.2.2", b"X-Thing: a", b"X-Thing: b")
+    assert ("1.1.1.1, 2.2.2.2", "a") == (request.header("x-forwarded-for"), request.header("x-thing"))
+    assert ["1.1.1.1", "2.2.2.2"] == request.tokens("x-forwarded-for")
+
+
+@pytest.mark.parametrize(
+    ("lines", "length"), [((), 0), ((b"Content-Length: 0",), 0), ((b"Content-Length: 17",), 17)]
+)
+def test_the_length_of_a_body(lines: tuple[bytes, ...], length: int) -> None:
+    """Without a header there is none."""
+    assert length == read(*lines).length
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"Transfer-Encoding: chunked", 411),
+        (b"Content-Length: -1", 400),
+        (b"Content-Length: 1, 1", 400),
+        (b"Content-Length: 0x10", 400),
+        (b"Content-Length: 1000000000000000", 400),
+        (b"Content-Length:", 400),
+    ],
+)
+def test_a_body_of_unknown_length_is_refused(line: bytes, status: int) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(HttpError) as refusal:
+        _ = read(line).length
+    assert status == refusal.value.status
+
+
+def test_a_query_is_decoded() -> None:
+    """Fields may be repeated and empty; there may be none."""
+    request = Request("GET", "/", "channel=a&channel=%E6%B5%8B&x=&y=1+2")
+    assert {"channel": ["a", "测"], "x": [""], "y": ["1 2"]} == request.parameters()
+    assert {} == Request("GET", "/", "").parameters()
+
+
+@pytest.mark.parametrize("query", ["channel=%FF", "&".join(["x=1"] * 1001)])
+def test_a_query_that_cannot_be_read_is_refused(query: str) -> None:
+    """Not UTF-8, or too much of it."""
+    with pytest.raises(HttpError) as refusal:
+        Request("GET", "/", query).parameters()
+    assert 400 == refusal.value.status
+
+
+@pytest.mark.parametrize(
+    ("path", "channel"), [("/ws/", ""), ("/ws/222", "222"), ("/ws/%E6%B5%8B", "测"), ("/ws/a%2Fb", "a/b")]
+)
+def test_one_segment_below_a_prefix(path: str, channel: str) -> None:
+    """It is percent-encoded UTF-8, and may be empty."""
+    assert channel == Request("GET", path, "").below("/ws/")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/ws/a/b", 404), ("/ws/%FF", 400)])
+def test_no_segment_below_a_prefix(path: str, status: int) -> None:
+    """Two are nothing of ours; one must be text."""
+    with pytest.raises(HttpError) as refusal:
+        Request("GET", path, "").below("/ws/")
+    assert status == refusal.value.status
+
+
+def test_a_head_is_found_wherever_it_is_cut() -> None:
+    """Byte by byte as well as at once, with whatever follows left alone."""
+    data = PLAIN + b"\r\n"
+    for cut in range(len(data)):
+        assert 0 == take_head(data[:cut], 0)
+        assert len(data) == take_head(data + b"\x81\x00", cut)
+
+
+def test_a_head_that_never_ends_is_refused() -> None:
+    """At the limit, not above it; one that just fits is not."""
+    filler = b"X: " + b"x" * LONGEST
+    with pytest.raises(HttpError) as refusal:
+        take_head((PLAIN + filler)[:LONGEST], 0)
+    assert 431 == refusal.value.status
+    fits = (PLAIN + filler)[: LONGEST - 4] + b"\r\n\r\n"
+    assert LONGEST == take_head(fits, 0)
+
+
+def test_suspect_bytes_are_refused_before_the_head_is_complete() -> None:
+    """A TLS client on the plain port hears so at once."""
+    with pytest.raises(HttpError):
+        take_head(b"\x16\x03\x01\x02\x00", 0)
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_nothing_makes_it_fail_otherwise(noise: bytes, place: int) -> None:
+    """Any bytes at any place are a request or an error, nothing else."""
+    data = PLAIN[:place] + noise + PLAIN[place:] + b"\r\n"
+    try:
+        if length := take_head(data, 0):
+            request = parse(data[:length])
+            _ = request.length
+            request.parameters()
+            request.below("/websocket/")
+    except HttpError as error:
+        status = error.status
+    else:
+        status = 0
+    assert status in {0, 400, 404, 411, 505}

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.protocol import Protocol
+from twisted.internet.testing import StringTransport
+
+from pushd.client.transport import Outlet, TransportOutlet, outlet_for
+from tests.support.line import Line
+
+LIMIT = 100_000
+
+
+class Owner:
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        self.drains = 0
+        self.overflows = 0
+
+    def drained(self) -> None:
+        """Count."""
+        self.drains += 1
+
+    def overflowed(self) -> None:
+        """Count."""
+        self.overflows += 1
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """A connection whose reader reads when told to."""
+    line = Line()
+    yield line
+    line.close()
+
+
+def outlet_of(line: Line, limit: int = LIMIT) -> tuple[Outlet, Owner]:
+    """Make the outlet of our end."""
+    owner = Owner()
+    outlet = outlet_for(line.transport, owner, limit)
+    assert isinstance(outlet, Outlet)
+    return outlet, owner
+
+
+def numbered(count: int) -> list[bytes]:
+    """Make messages that can be told apart, of growing size."""
+    return [b"<%d:%b>" % (number, b"x" * (number * 7 % 3000)) for number in range(count)]
+
+
+def test_what_the_socket_takes_is_gone_at_once(line: Line) -> None:
+    """No turn of the reactor is needed, none is asked for, nothing is told."""
+    outlet, owner = outlet_of(line)
+
+    assert outlet.write(b"hello")
+    assert b"hello" == line.hear()
+    assert not line.reactor.writers
+    assert (0, 0) == (owner.drains, owner.overflows)
+
+
+def test_a_remainder_leaves_by_the_reactor_and_the_end_is_told(line: Line) -> None:
+    """All arrives in order, once; then the socket is free again."""
+    outlet, owner = outlet_of(line)
+    data = bytes(range(256)) * 1000
+
+    assert not outlet.write(data)
+    assert data == line.hear_all()
+    assert 1 == owner.drains
+    assert outlet.write(b"direct")
+    assert b"direct" == line.hear()
+
+
+def test_order_holds_with_a_slow_reader(line: Line) -> None:
+    """Whatever is written while the socket is full or half full comes after what was written before."""
+    outlet, owner = outlet_of(line, limit=10_000_000)
+    messages = numbered(300)
+    heard = b""
+    for number, message in enumerate(messages):
+        outlet.write(message)
+        if number % 3 == 0:
+            heard += line.hear(number * 11 % 5000)
+            line.turn()
+    heard += line.hear_all()
+
+    assert b"".join(messages) == heard
+    assert owner.drains
+    assert not owner.overflows
+
+
+def test_a_full_socket_takes_nothing(line: Line) -> None:
+    """Then all of it waits."""
+    outlet, _ = outlet_of(line)
+    size = line.stuff()
+
+    assert not outlet.write(b"hello")
+    assert b"." * size + b"hello" == line.hear_all()
+
+
+def test_too_much_that_waits_is_told_and_dropped(line: Line) -> None:
+    """One large message may wait, and small ones behind it up to the limit."""
+    outlet, owner = outlet_of(line, limit=1000)
+    line.stuff()
+
+    assert not outlet.write(b"x" * 5000)
+    assert 0 == owner.overflows
+    assert not outlet.write(b"y")
+    assert 0 == owner.overflows, "the first piece is with Twisted already"
+    assert not outlet.write(b"z" * 1000)
+    assert 1 == owner.overflows
+    assert not line.hear_all().endswith(b"z")
+
+
+def test_stuck_counts_from_the_first_question_after_progress(line: Line) -> None:
+    """A socket that takes anything is not stuck."""
+    outlet, _ = outlet_of(line, limit=10_000_000)
+    assert 0.0 == outlet.stuck(1.0)
+    line.stuff()
+    outlet.write(b"x" * 500_000)
+    assert [0.0, 5.0, 9.0] == [outlet.stuck(now) for now in (10.0, 15.0, 19.0)]
+    while not line.hear_all():
+        pass
+    assert 0.0 == outlet.stuck(20.0)
+
+
+def test_progress_within_a_congestion_ends_being_stuck(line: Line) -> None:
+    """Each piece taken begins the count anew."""
+    outlet, _ = outlet_of(line, limit=10_000_000)
+    line.stuff()
+    outlet.write(b"x" * 500_000)
+    outlet.stuck(10.0)
+    taken = 0
+    while taken < 150_000:
+        taken += len(line.hear(4000))
+        line.turn()
+    assert 0.0 == outlet.stuck(20.0)
+
+
+def test_an_end_waits_for_what_waits(line: Line) -> None:
+    """And nothing comes after it."""
+    outlet, owner = outlet_of(line)
+    data = b"x" * 90_000
+    outlet.write(data)
+    outlet.loseConnection()
+    outlet.loseConnection()
+
+    assert not outlet.write(b"too late")
+    assert data == line.hear_all()
+    assert not line.open
+    assert 0 == owner.drains
+
+
+def test_an_end_with_nothing_waiting_is_immediate(line: Line) -> None:
+    """The next turn closes."""
+    outlet, _ = outlet_of(line)
+    outlet.write(b"bye")
+    outlet.loseConnection()
+    assert not outlet.write(b"too late")
+    line.turn()
+    assert (b"bye", False) == (line.hear(), line.open)
+
+
+def test_our_direction_alone_can_end(line: Line) -> None:
+    """The peer reads an end, and may still send without a reset."""
+    outlet, _ = outlet_of(line)
+    outlet.write(b"bye")
+    outlet.loseWriteConnection()
+    line.turn()
+    assert b"bye" == line.far.recv(100)
+    assert b"" == line.far.recv(100)
+    line.say(b"still talking")
+    assert line.open
+
+
+def test_an_abort_drops_everything(line: Line) -> None:
+    """Nothing is sent or told afterwards, whatever is still asked."""
+    outlet, owner = outlet_of(line)
+    line.stuff()
+    outlet.write(b"x" * 90_000)
+    outlet.abortConnection()
+    line.turn()
+
+    assert not line.open
+    assert not outlet.write(b"more")
+    outlet.loseConnection()
+    assert (0, 0) == (owner.drains, owner.overflows)
+
+
+def test_a_write_to_a_peer_that_is_gone_is_no_error(line: Line) -> None:
+    """A broken socket takes nothing; the reactor finds out, and then nothing waits for anybody."""
+    outlet, owner = outlet_of(line, limit=1000)
+    line.far.close()
+
+    for _ in range(3):
+        assert not outlet.write(b"x" * 900)
+    line.turn()
+    assert not line.open
+    assert not outlet.write(b"x" * 9000)
+    assert 0 == owner.drains
+
+
+def test_a_write_after_the_socket_was_closed_is_no_error(line: Line) -> None:
+    """As it happens when a connection is lost within the loop that serves it."""
+    outlet, owner = outlet_of(line)
+    line.transport.abortConnection()
+    line.turn()
+
+    assert not outlet.write(b"hello")
+    assert not outlet.write(b"hello" * LIMIT)
+    assert (0, 0) == (owner.drains, owner.overflows)
+
+
+class Wrapped(StringTransport):
+    """A transport whose socket is none of ours: TLS, say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.half_closed = False
+
+    def loseWriteConnection(self) -> None:
+        """Must not be used: it would end what is underneath."""
+        self.half_closed = True
+
+
+def test_what_is_no_plain_socket_is_written_to() -> None:
+    """Every byte goes through the transport, which says when it has too many."""
+    transport, owner = Wrapped(), Owner()
+    outlet = outlet_for(transport, owner, 10)
+
+    assert isinstance(outlet, TransportOutlet)
+    assert outlet.write(b"hello")
+    assert 0.0 == outlet.stuck(1.0)
+    outlet.pauseProducing()
+    assert not outlet.write(b"0123456789")
+    assert [0.0, 3.0] == [outlet.stuck(now) for now in (1.0, 4.0)]
+    assert not outlet.write(b"!")
+    assert (0, 1) == (owner.drains, owner.overflows)
+    outlet.resumeProducing()
+    assert 1 == owner.drains
+    assert outlet.write(b"again")
+    assert b"hello0123456789again" == transport.value()
+
+
+class Secured(Protocol):
+    """What ``startTLS`` puts in a protocol's place, as far as a transport asks it."""
+
+    def registerProducer(self, producer: object, streaming: bool) -> None:
+        """Take it."""
+
+
+def test_tls_on_a_plain_transport_is_respected() -> None:
+    """After ``startTLS`` the socket would carry plain text between the ciphers."""
+    line = Line(Secured())
+    line.transport.TLS = True
+    assert isinstance(outlet_for(line.transport, Owner(), LIMIT), TransportOutlet)
+    line.close()
+
+
+@pytest.mark.parametrize("how", ["loseConnection", "loseWriteConnection"])
+def test_a_wrapped_transport_ends_as_a_whole(how: str) -> None:
+    """Its producer leaves first, or it would never end."""
+    transport = Wrapped()
+    outlet: Any = outlet_for(transport, Owner(), LIMIT)
+    getattr(outlet, how)()
+    getattr(outlet, how)()
+
+    assert not outlet.write(b"too late")
+    assert (b"", True, False) == (transport.value(), transport.disconnecting, transport.half_closed)
+    assert transport.producer is None
+
+
+def test_a_wrapped_transport_can_be_aborted() -> None:
+    """Nothing is written or told afterwards."""
+    transport, owner = Wrapped(), Owner()
+    outlet = outlet_for(transport, owner, 1)
+    outlet.pauseProducing()
+    outlet.abortConnection()
+    assert not outlet.write(b"hello")
+    outlet.resumeProducing()
+    assert transport.disconnected
+    assert (0, 0) == (owner.drains, owner.overflows)
