@@ -52,7 +52,7 @@ def refusing() -> Iterator[tuple[int, list[dict[str, str]]]]:
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
     """One instance with the memory broker."""
-    with Daemon("8093") as daemon:
+    with Daemon("1") as daemon:
         yield daemon
 
 
@@ -68,7 +68,7 @@ def test_dead_and_refusing_instances_are_passed_over(
     port, seen = refusing
     with Nginx([free_port(), port, daemon.public]) as nginx:
         sockets = [open_socket(f"ws://{nginx.address}/websocket/222") for _ in range(20)]
-        assert Counter(map(heartbeat, sockets)) == {"8093": 20}
+        assert Counter(map(heartbeat, sockets)) == {"1": 20}
         assert seen
         for socket in sockets:
             socket.close()
@@ -134,7 +134,7 @@ def test_giant_heads_stop_at_nginx(daemon: Daemon) -> None:
         connection.close()
         assert before.keys() == daemon.metrics().keys()
         socket = open_socket(f"ws://{nginx.address}/websocket/222")
-        assert heartbeat(socket) == "8093"
+        assert heartbeat(socket) == "1"
         socket.close()
 
 

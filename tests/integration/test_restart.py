@@ -23,7 +23,7 @@ _UPGRADE = (
 
 def test_sigterm_drains() -> None:
     """Not ready at once; every client closed with 1012, not all in one go; exit code 0 in time."""
-    with Daemon("8091", {"limits.drain_timeout": f"{DRAIN:g}s"}) as daemon:
+    with Daemon("1", {"limits.drain_timeout": f"{DRAIN:g}s"}) as daemon:
         url = f"ws://127.0.0.1:{daemon.public}/websocket/222"
         sockets = [open_socket(url) for _ in range(CLIENTS)]
         heartbeat(sockets[-1])
@@ -57,7 +57,7 @@ def test_a_client_that_does_not_answer_does_not_hold_the_drain() -> None:
     """A peer that reads nothing and closes nothing is dropped at the deadline, and the exit code stays 0."""
     settings = {"limits.drain_timeout": "4s", "limits.close_timeout": "2s"}
     with (
-        Daemon("8091", settings) as daemon,
+        Daemon("1", settings) as daemon,
         socket.create_connection(("127.0.0.1", daemon.public), 10.0) as peer,
     ):
         peer.sendall(_UPGRADE)
@@ -68,7 +68,7 @@ def test_a_client_that_does_not_answer_does_not_hold_the_drain() -> None:
 
 def test_without_clients_it_ends_at_once() -> None:
     """Nothing to drain, nothing to wait for."""
-    with Daemon("8091", {"limits.drain_timeout": "20s"}) as daemon:
+    with Daemon("1", {"limits.drain_timeout": "20s"}) as daemon:
         assert daemon.stop(10.0) == 0
 
 

@@ -11,7 +11,9 @@ __all__ = ["heartbeat", "open_socket", "receive_until"]
 
 def open_socket(url: str) -> ClientConnection:
     """Connect, with compression, pings and proxies off."""
-    return connect(url, compression=None, ping_interval=None, proxy=None, open_timeout=10, close_timeout=5)
+    return connect(
+        url, compression=None, ping_interval=None, proxy=None, open_timeout=10, close_timeout=5, legacy=True
+    )
 
 
 def heartbeat(socket: ClientConnection) -> str:
