@@ -1,6 +1,6 @@
 """``python -m bench``: measure, and write the report.
 
-    python -m bench [--quick] [--only SCENARIO] [--peers a,b] [--publish]
+    python -m bench [--quick] [--only SCENARIO] [--peers a,b] [--clients 1000,10000] [--publish]
 
 Figures go to ``bench/results/<date>.json``; ``--publish`` also makes docs/benchmark.md and docs/img
 from them, ``--from FILE`` does so from an earlier run without measuring.
@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from bench.lab import FULL, QUICK, Lab
+from bench.lab import FULL, QUICK, Effort, Lab
 from bench.machine import describe
 from bench.native import CompilerError
 from bench.plots import draw
@@ -32,6 +33,8 @@ from bench.server import PEERS
 _ROOT = Path(__file__).resolve().parent.parent
 _RESULTS = _ROOT / "bench" / "results"
 _DOCS = _ROOT / "docs"
+_QUIET = 0.5
+"""The load average up to which nothing else seems to run."""
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,11 +44,25 @@ def _arguments() -> argparse.Namespace:
         "--only", action="append", choices=list(SCENARIOS), help="this scenario; may be repeated"
     )
     parser.add_argument("--peers", default=",".join(PEERS), help="servers to compare, separated by commas")
+    parser.add_argument(
+        "--clients", type=_counts, help="numbers of clients to compare at, separated by commas"
+    )
+    parser.add_argument("--repetitions", type=int, help="how often each measurement of a comparison is made")
     parser.add_argument("--publish", action="store_true", help="write docs/benchmark.md and its plots too")
     parser.add_argument(
         "--from", dest="file", type=Path, help="do not measure: take an earlier run's JSON file"
     )
     return parser.parse_args()
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _effort(arguments: argparse.Namespace) -> Effort:
+    effort = QUICK if arguments.quick else FULL
+    clients = arguments.clients or effort.clients
+    return replace(effort, clients=clients, repetitions=arguments.repetitions or effort.repetitions)
 
 
 def _usable(names: list[str], console: Console) -> list[str]:
@@ -62,11 +79,13 @@ def _usable(names: list[str], console: Console) -> list[str]:
 def _measure(arguments: argparse.Namespace, console: Console) -> Report:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    if os.getloadavg()[0] > _QUIET:
+        console.print("[yellow]This machine is not quiet: take the ratios, not the figures.")
     machine, date = describe(), datetime.now(UTC).isoformat(timespec="seconds")
     peers = _usable(arguments.peers.split(","), console)
     wanted = [SCENARIOS[name] for name in arguments.only or SCENARIOS]
     with tempfile.TemporaryDirectory(prefix="pushd-bench-") as folder:
-        lab = Lab(QUICK if arguments.quick else FULL, peers, Path(folder))
+        lab = Lab(_effort(arguments), peers, Path(folder))
         rows = run(wanted, lab, console)
     return Report(machine, lab.versions, date, "quick" if arguments.quick else "full", rows)
 

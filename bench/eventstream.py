@@ -33,11 +33,13 @@ class Listener:
         Raises:
             EOFError: The stream ended.
         """
-        position = ""
-        while line := self._response.readline().decode().rstrip("\r\n") + "\n":
-            field, _, value = line.rstrip("\n").partition(":")
-            if field == "id":
-                position = value.strip()
-            elif field == "data" and position:
-                return position
+        event: dict[str, str] = {}
+        while line := self._response.readline().decode():
+            field, _, value = line.rstrip("\r\n").partition(":")
+            if field:
+                event[field] = value.strip()
+            elif "data" in event and "id" in event:
+                return event["id"]
+            else:
+                event.clear()
         raise EOFError("the event stream ended")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from random import SystemRandom
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall, react
+from twisted.internet.task import deferLater, react
 
 from bench.peers.contract import Order, free_port, ready
 from bench.peers.twisted_peer import obey
@@ -40,38 +39,48 @@ def configuration(port: int, settings: Sequence[str]) -> Config:
     return load(environ=environ).config
 
 
-def broker_of(config: Config, reactor: Any, stats: Stats, random: SystemRandom) -> Broker:
+def broker_of(config: Config, reactor: Any, stats: Stats) -> Broker:
     """Give the broker that the configuration names, as the daemon makes it."""
+    random = SystemRandom()
     if config.broker.urls[0].scheme == "memory":
         return MemoryBroker(reactor, stats, random)
     return AmqpBroker(reactor, config.broker, config.pushd.instance, config.history.max_age, stats, random)
 
 
+def summary(stats: Stats) -> dict[str, object]:
+    """Give what the scenarios ask for."""
+    return {
+        "slow": stats.slow,
+        "closed": stats.closed.total(),
+        "longest_turn": stats.longest_turn,
+    }
+
+
 async def attached(reactor: Any, stats: Stats) -> None:
     """Wait until what is published arrives."""
-    look = LoopingCall(lambda: stats.attaches and look.stop())
-    look.clock = reactor
-    await look.start(_POLL)
+    while not stats.attaches:
+        pause: Deferred[None] = deferLater(reactor, _POLL)
+        await pause
 
 
 async def serve(reactor: Any) -> None:
     """Serve until standard input ends."""
     port = free_port()
     config = configuration(port, sys.argv[1:])
-    stats, random = Stats(), SystemRandom()
-    broker = broker_of(config, reactor, stats, random)
+    stats = Stats()
+    broker = broker_of(config, reactor, stats)
 
     def publish(payloads: Sequence[bytes], order: Order) -> None:
         channels = (order.channel,) if order.channel else ()
         for payload in payloads:
             broker.publish(Publication(payload, channels))
 
-    daemon = assemble(config, reactor, broker, stats, random)
+    daemon = assemble(config, reactor, broker, stats)
     daemon.privilegedStartService()
     daemon.startService()
     await attached(reactor, stats)
     ready(port, __version__)
-    await obey(reactor, publish, lambda: asdict(stats))
+    await obey(reactor, publish, lambda: summary(stats))
 
 
 def main(reactor: Any) -> Deferred[None]:

@@ -15,7 +15,6 @@ __all__ = ["SCENARIO", "highest"]
 
 _START = 20_000.0
 """Deliveries per second that every server manages."""
-_SECONDS = 3.0
 _BOUND = 250.0
 """Milliseconds that 99 % of deliveries may take."""
 _FINE = 1.1
@@ -67,7 +66,7 @@ def highest(
 
 def _sustained(lab: Lab, peer: str, clients: int, rate: float) -> Window | None:
     """Publish at ``rate`` to a fresh server: nothing lost, p99 in bounds, done when the schedule is."""
-    order = Order(max(3, round(rate * _SECONDS)), SIZE, 1, rate)
+    order = Order(max(3, round(rate * lab.effort.seconds / 2)), SIZE, 1, rate)
     with lab.server(peer) as server, lab.sink(server, PEERS[peer].path) as sink:
         sink.connect(clients)
         lab.warm_up(server, sink, clients)
@@ -87,7 +86,7 @@ SCENARIO = Scenario(
     about=(
         "Messages are published one at a time, evenly, at a rate that is raised until the server falls "
         "behind: something is lost, the 99th percentile exceeds 250 ms, or the last message does. Shown "
-        "is the highest rate that was sustained for three seconds. Servers that join what has piled up in "
+        "is the highest rate that was sustained for a few seconds. Servers that join what has piled up in "
         "one write go further. A sink load near 100 % means that the client was the limit."
     ),
     plan=_plan,
