@@ -18,7 +18,7 @@ from tests.support.publisher import NumberedPublisher, publish
 from tests.support.wait import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.support.rabbitmq import RabbitNode
 
@@ -103,13 +103,13 @@ def test_a_restart_of_the_broker_amid_1000_messages(pair: Pair, rabbit: RabbitNo
 
 @pytest.mark.parametrize("fault", FAULTS[:-1], ids=lambda fault: fault.__name__)
 def test_delivery_resumes(
-    pair: Pair, rabbit: RabbitNode, fault: Callable[[RabbitNode, str, Daemon], None]
+    pair: Pair, rabbit: RabbitNode, fault: Callable[[RabbitNode, str, Sequence[Daemon]], None]
 ) -> None:
     """Whatever the fault, the same processes deliver again, to whoever was connected before it."""
     with pair.audience(1) as audience:
         audience.wait_online()
         before = pair.read("pushd_broker_attaches_total")
-        fault(rabbit, pair.url, pair.daemons[0])
+        fault(rabbit, pair.url, pair.daemons)
         wait_for(
             lambda: all(map(lt, before, pair.read("pushd_broker_attaches_total"))),
             "a new attach of both",

@@ -70,7 +70,7 @@ def test_after_the_stream_is_recreated_everybody_is_told(cluster: Cluster, rabbi
     ):
         audience.wait_online()
         audience.wait(lambda client: bool(client.ledger.report().last), "first messages")
-        delete_queues(rabbit, cluster.broker, cluster.daemons[0])
+        delete_queues(rabbit, cluster.broker, cluster.daemons)
         audience.wait(lambda client: _told(client.ledger.report()), "clients told", 60.0)
         audience.wait_online()
         confirmed = len(publisher.confirmed)

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from tests.support.wait import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.daemon import Daemon
     from tests.support.rabbitmq import RabbitNode
 
@@ -24,7 +26,7 @@ def queues(rabbit: RabbitNode, url: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
-def delete_queues(rabbit: RabbitNode, url: str, daemon: Daemon) -> None:
+def delete_queues(rabbit: RabbitNode, url: str, daemons: Sequence[Daemon]) -> None:
     """Delete every queue and stream under its consumers."""
     vhost = urlsplit(url).path[1:]
     # Inside the node, because nobody else may delete an exclusive queue.
@@ -34,28 +36,28 @@ def delete_queues(rabbit: RabbitNode, url: str, daemon: Daemon) -> None:
     )
 
 
-def close_connections(rabbit: RabbitNode, url: str, daemon: Daemon) -> None:
+def close_connections(rabbit: RabbitNode, url: str, daemons: Sequence[Daemon]) -> None:
     """Close every connection as an administrator."""
     rabbit.ctl("close_all_connections", "--vhost", urlsplit(url).path[1:], "maintenance")
 
 
-def upset_channels(rabbit: RabbitNode, url: str, daemon: Daemon) -> None:
+def upset_channels(rabbit: RabbitNode, url: str, daemons: Sequence[Daemon]) -> None:
     """Make every channel fail: the node is told of an acknowledgement that nobody can have sent."""
     rabbit.ctl(
         "eval", "[rabbit_channel:do(C, {'basic.ack', 987654321, false}) || C <- rabbit_channel:list()]."
     )
 
 
-def freeze(rabbit: RabbitNode, url: str, daemon: Daemon) -> None:
+def freeze(rabbit: RabbitNode, url: str, daemons: Sequence[Daemon]) -> None:
     """Stop the node in its tracks until heartbeats are missed, then let it go on."""
     os.kill(rabbit.pid, signal.SIGSTOP)
     try:
-        wait_for(lambda: daemon.get("/ready")[0] != 200, "missed heartbeat", 60.0)
+        wait_for(lambda: all(daemon.get("/ready")[0] != 200 for daemon in daemons), "missed heartbeats", 60.0)
     finally:
         os.kill(rabbit.pid, signal.SIGCONT)
 
 
-def restart(rabbit: RabbitNode, url: str, daemon: Daemon) -> None:
+def restart(rabbit: RabbitNode, url: str, daemons: Sequence[Daemon]) -> None:
     """Stop the node in good order and start it again."""
     rabbit.restart()
 

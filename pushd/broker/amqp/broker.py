@@ -8,12 +8,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.python.failure import Failure
 
 from pushd.broker.amqp.endpoint import endpoint
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.keeper import Node
 from pushd.broker.amqp.link import connect, login
+from pushd.broker.amqp.outbox import Unroutable
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.amqp.stream import StreamConsumer
 from pushd.broker.backoff import Backoff
@@ -77,7 +79,13 @@ class AmqpBroker:
 
     def publish(self, publication: Publication) -> Deferred[None]:
         """Publish; see :class:`pushd.interfaces.Broker`."""
-        return self._publisher.publish(publication)
+        return self._publisher.publish(publication).addErrback(self._unbound)
+
+    def _unbound(self, failure: Failure) -> Failure:
+        """Whoever deletes an exchange takes our binding along, and nobody but a publisher hears of it."""
+        if failure.check(Unroutable):
+            self._consumer.rebind()
+        return failure
 
     def ack(self, offset: int) -> None:
         """Let the broker send more; see :class:`pushd.interfaces.Broker`."""

@@ -71,6 +71,11 @@ class Consumer(ABC):
         self._window.finished(offset)
         self._acknowledge()
 
+    def rebind(self) -> None:
+        """A publication reached no queue, so not even ours: attach anew, which binds it again."""
+        if self.attached:
+            self._keeper.interrupt(Lost("the queue is no longer bound to the exchange"))
+
     @property
     def trouble(self) -> str:
         """Why it is not attached, or ``""``."""

@@ -95,6 +95,11 @@ class Keeper:
             self._running.cancel()
         return self._running.addErrback(_cancelled)
 
+    def interrupt(self, lost: Lost) -> None:
+        """End the session that there is, to begin a new one."""
+        if self._session is not None:
+            self._session.end(lost)
+
     def works(self) -> None:
         """The session does what it is for, from now on."""
         self._working_since = self._clock.seconds()
