@@ -66,10 +66,11 @@ class Hub:
         self._turns = Turns(clock, stats)
         self._epoch = ""
         self._tip = 0
-        self._flowing = False
         self._pass: Pass | None = None
         self._live: dict[Connection, None] = {}
         self._returning: set[Connection] = set()
+        # Whoever was there when the log began anew, until told so: served only afterwards.
+        self._untold: set[Connection] = set()
         self._behind: deque[Connection] = deque()
         self.connections: dict[Connection, None] = {}
         """Every client of this instance, in the order in which they came."""
@@ -80,7 +81,7 @@ class Hub:
         self.ready = False
         """Whether what is published arrives."""
         self.warm = False
-        """Whether it ever did: positions mean something, and the log has been read back."""
+        """Whether the log has been read back and can be followed: positions mean something."""
 
     # What connections and operators ask.
 
@@ -95,14 +96,16 @@ class Hub:
 
     def holds(self, position: Position, channels: Iterable[str]) -> bool:
         """Whether everything on ``channels`` after ``position`` can be given from memory."""
-        known = position.epoch == self._epoch and position.offset <= self._tip
-        return known and self._history.holds(position.offset, channels)
+        return self._knows(position) and self._history.holds(position.offset, channels)
 
     def since(self, position: Position, channels: Collection[str]) -> list[Message] | None:
         """Give every message on ``channels`` from ``position`` to the tip, or ``None``: see :meth:`holds`."""
-        if position.epoch != self._epoch or position.offset > self._tip:
+        if not self._knows(position):
             return None
         return self._history.since(position.offset, self._tip, channels)
+
+    def _knows(self, position: Position) -> bool:
+        return self.warm and position.epoch == self._epoch and position.offset <= self._tip
 
     # Coming, subscribing, leaving.
 
@@ -119,6 +122,8 @@ class Hub:
         connection.channels = set(channels) - {BROADCAST}
         if after is not None:
             self._returning.add(connection)
+        if not self.warm:
+            self._untold.add(connection)
         self.connections[connection] = None
         self.counts[connection.protocol] += 1
         for channel in connection.channels:
@@ -148,6 +153,7 @@ class Hub:
         del self.connections[connection]
         self._live.pop(connection, None)
         self._returning.discard(connection)
+        self._untold.discard(connection)
         self.counts[connection.protocol] -= 1
         for channel in connection.channels:
             self._forget(connection, channel)
@@ -158,6 +164,9 @@ class Hub:
     def drained(self, connection: Connection) -> None:
         """Its socket has taken everything: it goes on from its cursor, and then with all others."""
         if connection not in self.connections or not connection.waiting:
+            return
+        if connection in self._untold:
+            connection.waiting = False
             return
         if connection.cursor >= self._tip:
             self._go_live(connection)
@@ -170,14 +179,16 @@ class Hub:
 
     def reset(self, offset: int) -> None:
         """Forget everything, see :meth:`pushd.interfaces.BrokerEvents.reset`."""
-        if self.warm:
+        if self._epoch:
             self._stats.lost += 1
             _log.warn("the broker's log cannot be followed from where it was: messages may have been missed")
         self._history.reset(max(offset, 0))
         self._tip = max(offset, 0)
-        self._flowing = False
+        self.warm = False
         self._pass = None
         self._live.clear()
+        self._returning.clear()
+        self._untold.update(self.connections)
 
     def message(self, message: Message) -> None:
         """Take one message."""
@@ -185,7 +196,7 @@ class Hub:
         self._stats.message_bytes += len(message.body)
         now = self._clock.seconds()
         self._history.append(message, now)
-        if not self._flowing:
+        if not self.warm:
             self._tip = message.offset
             self._broker.ack(message.offset)
         elif self._pass is None:
@@ -197,10 +208,8 @@ class Hub:
         self._stats.attaches += 1
         self._epoch = epoch
         self.ready = self.warm = True
-        if not self._flowing:
-            self._flowing = True
-            if self.connections:
-                self._turns.add(self._tell_all(list(self.connections)))
+        if self._untold:
+            self._turns.add(self._tell_all(list(self._untold)))
 
     def detached(self, reason: str) -> None:  # noqa: ARG002  # the broker has logged it
         """Nothing comes for now; connections stay."""
@@ -225,7 +234,10 @@ class Hub:
             for connection in audience[start : start + _STEP]:
                 # One that left or is congested is waiting; one that is not live has to be told first.
                 if not connection.waiting and connection in self._live:
-                    self._serve(connection, current)
+                    try:
+                        self._serve(connection, current)
+                    except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
+                        self._failed(connection)
             yield
         if self._pass is current:
             self._pass = None
@@ -258,7 +270,7 @@ class Hub:
 
     def _catch_up(self, connection: Connection) -> None:
         """Write the next chunk; then it is its turn again later, unless it waits again or is at the tip."""
-        if connection not in self.connections:
+        if connection not in self.connections or connection in self._untold:
             return
         found = self._next(connection)
         if found is None:
@@ -301,8 +313,9 @@ class Hub:
             yield
 
     def _tell(self, connection: Connection) -> None:
-        if connection not in self.connections or connection in self._live:
+        if connection not in self._untold:
             return
+        self._untold.discard(connection)
         connection.cursor = self._tip
         if not connection.waiting:
             self._live[connection] = None
@@ -313,8 +326,11 @@ class Hub:
         try:
             act(connection)
         except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
-            _log.failure("a connection could not be served")
-            connection.close(INTERNAL_ERROR)
+            self._failed(connection)
+
+    def _failed(self, connection: Connection) -> None:
+        _log.failure("a connection could not be served")
+        connection.close(INTERNAL_ERROR)
 
     def _forget(self, connection: Connection, channel: str) -> None:
         subscribers = self.channels.get(channel)
