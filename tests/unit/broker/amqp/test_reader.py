@@ -1,0 +1,159 @@
+"""pushd.broker.amqp.reader over channels that a test feeds; real streams are in tests/contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.reader import find_end, read_back
+from pushd.broker.codec import Properties
+from pushd.broker.marks import Mark
+from pushd.interfaces import ReadError
+from tests.unit.broker.amqp.fakes import FakeChannel, FakeLink
+
+NOTHING = dict.fromkeys(Properties.__annotations__)
+
+
+class StreamChannel(FakeChannel):
+    """A channel whose records a test delivers."""
+
+    def consume(
+        self, queue: str, deliver: Any, cancelled: Callable[[], None], arguments: dict[str, object]
+    ) -> Deferred[Any]:
+        """Keep the callbacks."""
+        self.deliver, self.cancelled, self.arguments = deliver, cancelled, arguments
+        return succeed(None)
+
+    def record(self, offset: int, body: bytes = b"x", **headers: object) -> None:
+        """Deliver one; its tag is its offset."""
+        properties = {**NOTHING, "headers": {"x-stream-offset": offset, **headers}}
+        self.deliver(offset, "", SimpleNamespace(**properties), body)
+
+
+class Reading:
+    """A stream being read."""
+
+    def __init__(self) -> None:
+        self.clock: Any = Clock()
+        self.channel = StreamChannel()
+        self.link: Any = FakeLink()
+        self.link.channel = lambda: succeed(self.channel)
+        self.results: list[Any] = []
+
+    def begin(self, reading: Coroutine[Any, Any, Any]) -> None:
+        """Begin; what comes of it is kept."""
+        Deferred.fromCoroutine(reading).addBoth(self.results.append)
+
+    def back(self, after: int, until: int, most: int = 100) -> None:
+        """Begin to read back."""
+        self.begin(read_back(self.clock, self.link, "s", after, until, most))
+
+    @property
+    def error(self) -> str:
+        """Why a read back failed; the channel is closed and no timer is left then."""
+        (failure,) = self.results
+        assert (True, []) == (self.channel.closed, self.clock.getDelayedCalls())
+        assert failure.check(ReadError)
+        return str(failure.value)
+
+
+@pytest.fixture
+def reading() -> Reading:
+    """Give a stream."""
+    return Reading()
+
+
+def test_a_part_is_read_back(reading: Reading) -> None:
+    """From just after one offset to another, without marks, what cannot be read, and what comes too late."""
+    reading.back(4, 7)
+    assert {"x-stream-offset": 4} == reading.channel.arguments
+    reading.channel.record(4)
+    reading.channel.record(5)
+    reading.channel.deliver(5, "", None, b"no properties")
+    reading.channel.record(6, **Mark("ab").headers())
+    reading.channel.record(7, b"y")
+    reading.channel.record(8)
+    assert [[(5, b"x"), (7, b"y")]] == [[(m.offset, m.body) for m in found] for found in reading.results]
+    assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
+
+
+def test_nothing_lies_between(reading: Reading) -> None:
+    """Then nobody is asked."""
+    reading.back(7, 7)
+    assert [[]] == reading.results
+    assert [] == reading.channel.calls
+
+
+def test_what_begins_too_late_is_no_longer_whole(reading: Reading) -> None:
+    """RabbitMQ starts at the oldest record left."""
+    reading.back(4, 9)
+    reading.channel.record(6)
+    assert "the stream no longer holds everything asked for" == reading.error
+
+
+def test_too_much_is_not_read(reading: Reading) -> None:
+    """Bodies count."""
+    reading.back(0, 9, most=2)
+    for offset in range(1, 4):
+        reading.channel.record(offset)
+    assert "more than may be read back" == reading.error
+
+
+def test_silence_ends_a_reading(reading: Reading) -> None:
+    """Counted from the last record."""
+    reading.back(0, 9)
+    reading.clock.advance(9)
+    reading.channel.record(1)
+    reading.clock.advance(9)
+    assert [] == reading.results
+    reading.clock.advance(1)
+    assert "the stream sends nothing" == reading.error
+
+
+def test_a_deleted_stream_ends_a_reading(reading: Reading) -> None:
+    """The first reason counts: that the channel goes too changes nothing."""
+    reading.back(0, 9)
+    reading.channel.cancelled()
+    reading.channel.lose("closed")
+    assert "the stream was deleted" == reading.error
+
+
+def test_records_are_acknowledged_in_bulk(reading: Reading) -> None:
+    """A quarter of what is on its way at a time."""
+    reading.back(0, 200, most=1000)
+    for offset in range(1, 201):
+        reading.channel.record(offset)
+    assert [50, 100, 150, 200] == reading.channel.acks
+    assert 200 == len(reading.results[0])
+
+
+def test_the_end_is_where_a_new_mark_stands(reading: Reading) -> None:
+    """It is published once reading has begun, and others' records before it do not count."""
+    published: list[object] = []
+
+    async def publish() -> None:
+        published.append(reading.channel.arguments)
+
+    reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
+    assert [{"x-stream-offset": "next"}] == published
+    reading.channel.record(20)
+    reading.channel.record(21, **Mark("cd").headers())
+    reading.channel.record(22, **Mark("ab").headers())
+    assert [22] == reading.results
+
+
+def test_a_mark_that_cannot_be_published_ends_the_reading(reading: Reading) -> None:
+    """And leaves nothing behind."""
+
+    async def publish() -> None:
+        raise Lost("no publisher")
+
+    reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
+    assert "no publisher" == reading.results[0].value.reason
+    assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
