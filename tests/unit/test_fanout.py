@@ -61,8 +61,6 @@ def begin(
     subscribers: dict[str, dict[Connection, None]] = {
         name: dict.fromkeys(held) for name, held in channels.items()
     }
-        name: dict.fromkeys(held) for name, held in channels.items()
-    }
     return current, current.begin(batch, subscribers, dict.fromkeys(readers))
 
 
