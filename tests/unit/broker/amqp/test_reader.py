@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
-from pushd.broker.amqp.reader import find_end, read_back
+from pushd.broker.amqp.reader import find_end, read_back, scan_marks
 from pushd.broker.codec import Properties
-from pushd.broker.marks import Mark
+from pushd.broker.marks import Life, Mark
 from pushd.interfaces import ReadError
 from tests.unit.broker.amqp.fakes import FakeChannel, FakeLink
 
@@ -157,3 +157,16 @@ def test_a_mark_that_cannot_be_published_ends_the_reading(reading: Reading) -> N
     reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
     assert "no publisher" == reading.results[0].value.reason
     assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
+
+
+def test_marks_are_scanned_until_the_epoch_is_known(reading: Reading) -> None:
+    """Other records are passed over; without a claim the first mark's nonce is the epoch."""
+    life = Life()
+    life.begin("ab")
+    reading.begin(scan_marks(reading.clock, reading.link, "s", life))
+    assert {"x-stream-offset": "first"} == reading.channel.arguments
+    reading.channel.record(1)
+    reading.channel.record(2, **Mark("cd").headers())
+    assert [] == reading.results
+    reading.channel.record(3, **Mark("ab").headers())
+    assert ([None], "cd") == (reading.results, life.epoch)
