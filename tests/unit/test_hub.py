@@ -1,0 +1,621 @@
+"""The hub: fan-out in slices, cursors in the past, and everybody told the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN, SLOW, Disconnect
+from pushd.history import History
+from pushd.hub import Hub
+from pushd.message import BROADCAST, Message, Position
+from pushd.stats import Stats
+from tests.support.log import logged
+from tests.support.turning import TurningClock
+
+
+class Words:
+    """An encoding that a test can read: bodies with a blank between them."""
+
+    name = "words"
+
+    def join(self, messages: Sequence[Message]) -> bytes:
+        """Give bodies."""
+        return b" ".join(message.body for message in messages)
+
+
+WORDS = Words()
+
+
+class Acks:
+    """A broker that is told how far messages have been fanned out."""
+
+    def __init__(self) -> None:
+        self.acked: list[int] = []
+
+    def ack(self, offset: int) -> None:
+        """Keep it."""
+        self.acked.append(offset)
+
+
+class Reader:
+    """A connection that keeps what is written to it."""
+
+    protocol = "raw"
+    number = 1
+    peer = "somebody"
+    opened_at = 0.0
+    encoding = WORDS
+
+    def __init__(self, world: World, cost: float = 0.0) -> None:
+        self._world = world
+        self._cost = cost
+        self.cursor = 0
+        self.channels: set[str] = set()
+        self.waiting = True
+        self.written: list[bytes] = []
+        self.room = True
+        self.fails = False
+        self.told: list[Position] = []
+        self.closed: list[Disconnect] = []
+
+    def write(self, data: bytes) -> bool:
+        """Keep it, which takes some time."""
+        if self.fails:
+            raise RuntimeError("a connection's own fault")
+        self._world.clock.rightNow += self._cost
+        self.written.append(data)
+        return self.room
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Leave the hub."""
+        self.closed.append(disconnect)
+        self._world.hub.leave(self, disconnect)
+
+    def missed(self) -> None:
+        """Keep where it is told to stand."""
+        self.told.append(self._world.hub.position)
+
+
+class World:
+    """A hub, attached unless told otherwise, and everything around it."""
+
+    def __init__(
+        self,
+        *,
+        slow_clients: str = "close",
+        max_messages: int = 1000,
+        buffered_bytes: int = 1000,
+        attached: bool = True,
+    ) -> None:
+        self.clock = TurningClock()
+        self.stats = Stats()
+        self.broker = Acks()
+        self.history = History(max_messages=max_messages, max_bytes=10**9, max_age=1e9)
+        self.hub = Hub(
+            self.history,
+            self.broker,
+            self.stats,
+            self.clock,
+            buffered_bytes=buffered_bytes,
+            slow_clients=slow_clients,
+        )
+        if attached:
+            self.hub.reset(0)
+            self.hub.attached("e")
+
+    def join(self, *channels: str, after: int | None = None, cost: float = 0.0) -> Reader:
+        """Add a connection that is served."""
+        reader = Reader(self, cost)
+        self.hub.join(reader, channels, after)
+        self.hub.drained(reader)
+        return reader
+
+    def tell(self, offset: int, channel: str = BROADCAST, body: bytes = b"") -> None:
+        """Let the broker bring a message, whose body is its offset if not given."""
+        self.hub.message(Message(offset, channel, body or b"%d" % offset))
+
+    def turn(self) -> None:
+        """Run one turn of the reactor."""
+        self.clock.turn()
+
+    def settle(self) -> None:
+        """Run turns until nothing is left to do."""
+        while self.clock.getDelayedCalls():
+            self.turn()
+
+
+# Live.
+
+
+def test_broadcast() -> None:
+    """A broadcast reaches everybody, in the next turn."""
+    world = World()
+    readers = [world.join(), world.join("a")]
+    world.tell(1)
+    assert [[], []] == [reader.written for reader in readers]
+    world.turn()
+    assert [[b"1"], [b"1"]] == [reader.written for reader in readers]
+    assert Position("e", 1) == world.hub.position
+
+
+def test_channel() -> None:
+    """A channel's message reaches its subscribers only."""
+    world = World()
+    one, other = world.join("a", "b"), world.join("c")
+    world.tell(1, "a")
+    world.tell(2, "c")
+    world.tell(3, "nobody")
+    world.settle()
+    assert ([b"1"], [b"2"]) == (one.written, other.written)
+    assert [{"a", "b"}, {"c"}] == [one.channels, other.channels]
+
+
+def test_coalescing() -> None:
+    """What came in one turn is one write, and the broker hears of it once."""
+    world = World()
+    reader = world.join("a")
+    for offset in (1, 2, 5):
+        world.tell(offset, "a")
+    world.tell(7)
+    world.turn()
+    assert [b"1 2 5 7"] == reader.written
+    assert [7] == world.broker.acked
+    assert (1, 4) == (world.stats.passes, world.stats.deliveries)
+
+
+def test_ack_with_fan_out() -> None:
+    """The broker is not told before messages are fanned out."""
+    world = World()
+    world.tell(1)
+    assert [] == world.broker.acked
+    world.settle()
+    assert [1] == world.broker.acked
+
+
+def test_large_batches_are_cut() -> None:
+    """One write has no more bytes of bodies than allowed, give or take a message."""
+    world = World(buffered_bytes=10)
+    reader = world.join()
+    for offset in range(1, 4):
+        world.tell(offset, body=b"x" * 8)
+    world.settle()
+    assert [17, 8] == [len(data) for data in reader.written]
+    assert [2, 3] == world.broker.acked
+
+
+def test_counts() -> None:
+    """What operators see is what is connected."""
+    world = World()
+    one, two = world.join("a", BROADCAST), world.join("a", "b")
+    assert [one, two] == list(world.hub.connections)
+    assert {"a": [one, two], "b": [two]} == {name: list(held) for name, held in world.hub.channels.items()}
+    assert {"raw": 2} == world.hub.counts
+    world.hub.leave(two, SHUTDOWN)
+    world.hub.leave(two, SHUTDOWN)
+    assert {"a": [one]} == {name: list(held) for name, held in world.hub.channels.items()}
+    assert ({"raw": 1}, {"shutdown": 1}) == (world.hub.counts, world.stats.closed)
+    assert {"a", "b"} == two.channels
+
+
+# Slices.
+
+
+def test_no_long_turn() -> None:
+    """However many connections there are, no turn is longer than a few milliseconds."""
+    world = World()
+    readers = [world.join(cost=0.00002) for _ in range(50_000)]
+    world.tell(1)
+    turns = 0
+    while world.clock.getDelayedCalls():
+        before = world.clock.seconds()
+        world.turn()
+        turns += 1
+        assert world.clock.seconds() - before <= 0.01
+    assert turns > 100
+    assert world.stats.longest_turn <= 0.01
+    assert all(reader.written == [b"1"] for reader in readers)
+
+
+def slices() -> tuple[World, list[Reader]]:
+    """Make 300 subscribers of ``a``, of whom a turn serves 100."""
+    world = World()
+    return world, [world.join("a", cost=0.0001) for _ in range(300)]
+
+
+def test_meanwhile() -> None:
+    """What comes during a pass goes out with the next one, to everybody in order."""
+    world, readers = slices()
+    world.tell(1, "a")
+    world.turn()
+    assert ([b"1"], []) == (readers[0].written, readers[299].written)
+    world.tell(2, "a")
+    world.tell(3)
+    world.settle()
+    assert all(reader.written == [b"1", b"2 3"] for reader in readers)
+
+
+def test_leaving_mid_pass() -> None:
+    """Who leaves during a pass gets nothing any more."""
+    world, readers = slices()
+    world.tell(1, "a")
+    world.turn()
+    world.hub.leave(readers[299])
+    world.settle()
+    assert ([], [b"1"]) == (readers[299].written, readers[298].written)
+
+
+def test_joining_mid_pass() -> None:
+    """Who joins during a pass starts after it."""
+    world, _ = slices()
+    world.tell(1, "a")
+    world.turn()
+    late = world.join("a")
+    world.tell(2, "a")
+    world.settle()
+    assert [b"2"] == late.written
+
+
+def test_subscribing_mid_pass() -> None:
+    """Who subscribes during a pass gets first what it was subscribed to, then what comes on the channel."""
+    world, readers = slices()
+    last = readers[299]
+    world.tell(1, "b")
+    world.tell(2, "a")
+    world.turn()
+    world.hub.subscribe(last, "b")
+    assert [b"2"] == last.written
+    world.tell(3, "b")
+    world.settle()
+    assert [b"2", b"3"] == last.written
+
+
+def test_unsubscribing_mid_pass() -> None:
+    """Who unsubscribes during a pass has got what came before, and gets no more."""
+    world, readers = slices()
+    last = readers[299]
+    world.tell(1, "a")
+    world.turn()
+    world.hub.unsubscribe(last, "a")
+    world.tell(2, "a")
+    world.settle()
+    assert [b"1"] == last.written
+    assert last not in world.hub.channels["a"]
+
+
+def test_subscribing_to_nothing_new() -> None:
+    """Subscribing twice, and ending what never was, change nothing."""
+    world = World()
+    reader = world.join("a")
+    world.hub.subscribe(reader, "a")
+    world.hub.unsubscribe(reader, "b")
+    world.tell(1, "a")
+    world.settle()
+    assert [b"1"] == reader.written
+    world.hub.unsubscribe(reader, "a")
+    assert {} == world.hub.channels
+
+
+# Slow ones.
+
+
+def test_slow_catches_up() -> None:
+    """A full socket gets nothing until it has drained, and then all it lacks."""
+    world = World()
+    reader = world.join("a")
+    reader.room = False
+    world.tell(1, "a")
+    world.settle()
+    assert (reader.waiting, 1) == (True, world.stats.slow)
+    for offset in range(2, 5):
+        world.tell(offset, "a")
+        world.settle()
+    assert [b"1"] == reader.written
+    reader.room = True
+    world.hub.drained(reader)
+    world.settle()
+    assert ([b"1", b"2 3 4"], False) == (reader.written, reader.waiting)
+    world.tell(5)
+    world.settle()
+    assert b"5" == reader.written[-1]
+
+
+def test_slow_again() -> None:
+    """One that fills up while catching up waits again."""
+    world = World(buffered_bytes=1)
+    reader = world.join("a")
+    reader.room = False
+    for offset in range(1, 8):
+        world.tell(offset, "a")
+    world.settle()
+    for _ in range(10):
+        world.hub.drained(reader)
+        world.settle()
+    assert b"1 2 3 4 5 6 7" == b" ".join(reader.written)
+    assert len(reader.written) > 2
+
+
+def test_drained_in_time() -> None:
+    """One that has missed nothing is served at once."""
+    world = World()
+    reader = world.join()
+    reader.room = False
+    world.tell(1)
+    world.settle()
+    world.hub.drained(reader)
+    assert not reader.waiting
+    world.hub.drained(reader)
+    assert 1 == list(world.hub._live).count(reader)
+
+
+def test_drained_after_leaving() -> None:
+    """One that has left does not come back."""
+    world = World()
+    reader = world.join()
+    world.hub.leave(reader)
+    world.hub.drained(reader)
+    assert (True, []) == (reader.waiting, list(world.hub._live))
+
+
+def test_leaving_before_its_turn() -> None:
+    """One that leaves while it waits for its catching up gets nothing."""
+    world = World()
+    world.tell(1)
+    world.settle()
+    reader = world.join(after=0)
+    world.hub.leave(reader)
+    world.settle()
+    assert [] == reader.written
+
+
+def test_subscribing_while_waiting() -> None:
+    """A waiting connection's new channel starts at its cursor."""
+    world = World()
+    reader = world.join("a")
+    reader.room = False
+    world.tell(1, "a")
+    world.tell(2, "b")
+    world.settle()
+    world.tell(3, "b")
+    world.settle()
+    world.hub.subscribe(reader, "b")
+    world.hub.drained(reader)
+    world.settle()
+    assert [b"1", b"3"] == reader.written
+
+
+def stalled(slow_clients: str) -> tuple[World, Reader]:
+    """Make a connection whose cursor has fallen off the log by the time it drains."""
+    world = World(slow_clients=slow_clients, max_messages=3)
+    reader = world.join("a", "b")
+    reader.room = False
+    world.tell(1, "a")
+    world.settle()
+    for offset in range(2, 8):
+        world.tell(offset, "ab"[offset % 2])
+        world.settle()
+    reader.room = True
+    world.hub.drained(reader)
+    world.settle()
+    return world, reader
+
+
+def test_fallen_off_close() -> None:
+    """By default a connection that can no longer be served whole is closed."""
+    world, reader = stalled("close")
+    assert ([b"1"], [SLOW], []) == (reader.written, reader.closed, reader.told)
+    assert {"slow": 1} == world.stats.closed
+
+
+def test_fallen_off_gap() -> None:
+    """With ``gap`` it is told, and goes on at the tip."""
+    world, reader = stalled("gap")
+    world.tell(8, "a")
+    world.settle()
+    assert ([b"1", b"8"], [], [Position("e", 7)]) == (reader.written, reader.closed, reader.told)
+
+
+def test_congested_latest() -> None:
+    """With ``latest`` it gets the newest of each channel, in order."""
+    world, reader = stalled("latest")
+    world.tell(8, "a")
+    world.settle()
+    assert ([b"1", b"6 7", b"8"], [], []) == (reader.written, reader.closed, reader.told)
+
+
+def test_latest_returning() -> None:
+    """With ``latest`` a returning client still gets everything."""
+    world = World(slow_clients="latest")
+    for offset in range(1, 5):
+        world.tell(offset, "a")
+    world.settle()
+    reader = world.join("a", after=1)
+    world.settle()
+    assert [b"2 3 4"] == reader.written
+
+
+# Returning ones.
+
+
+def test_returning() -> None:
+    """A returning client gets what it lacks, and then what comes, without a seam."""
+    world = World()
+    for offset in range(1, 4):
+        world.tell(offset, "a")
+    world.settle()
+    reader = world.join("a", after=1)
+    world.tell(4, "a")
+    world.settle()
+    assert b"2 3 4" == b" ".join(reader.written)
+
+
+def test_two_returning() -> None:
+    """Several catch up side by side."""
+    world = World(buffered_bytes=1)
+    for offset in range(1, 6):
+        world.tell(offset)
+    world.settle()
+    readers = [world.join(after=0), world.join(after=3)]
+    world.settle()
+    assert [b"1 2 3 4 5", b"4 5"] == [b" ".join(reader.written) for reader in readers]
+
+
+def test_holds() -> None:
+    """Memory answers for its own epoch, up to the tip, as far back as it goes."""
+    world = World(max_messages=2)
+    for offset in range(1, 5):
+        world.tell(offset, "a")
+    world.settle()
+    hub = world.hub
+    world.tell(5, "a")
+    asked = [("e", 2), ("e", 3), ("e", 4), ("e", 5), ("other", 3)]
+    assert [False, True, True, False, False] == [hub.holds(Position(*each), ["a"]) for each in asked]
+    assert [4] == [message.offset for message in hub.since(Position("e", 3), ["a"]) or ()]
+    assert [None] * 3 == [hub.since(Position(*each), ["a"]) for each in [("e", 1), ("e", 5), ("other", 3)]]
+    assert Position("e", 3) == hub.earliest(["a"])
+    assert Position("e", 0) == hub.earliest(["b"])
+
+
+# The broker.
+
+
+def test_reading_back() -> None:
+    """What is read back before the log is live is nobody's news; the broker is told at once."""
+    world = World(attached=False)
+    hub = world.hub
+    assert (False, False) == (hub.ready, hub.warm)
+    hub.reset(4)
+    world.tell(5)
+    world.tell(6)
+    assert [5, 6] == world.broker.acked
+    hub.attached("e")
+    assert (True, True, Position("e", 6), 0) == (hub.ready, hub.warm, hub.position, world.stats.lost)
+    reader = world.join(after=5)
+    world.settle()
+    assert [b"6"] == reader.written
+
+
+def test_negative_reset() -> None:
+    """A log that starts before everything starts at nothing."""
+    world = World(attached=False)
+    world.hub.reset(-1)
+    world.hub.attached("e")
+    assert Position("e", 0) == world.hub.position
+
+
+def test_back_in_the_same_life() -> None:
+    """After an outage without a loss nobody is told anything, and messages just go on."""
+    world = World()
+    reader = world.join()
+    world.tell(1)
+    world.settle()
+    world.hub.detached("gone")
+    assert (False, True) == (world.hub.ready, world.hub.warm)
+    world.tell(2)
+    world.hub.attached("e")
+    world.settle()
+    assert ([b"1", b"2"], [], True) == (reader.written, reader.told, world.hub.ready)
+    assert (2, 1) == (world.stats.attaches, world.stats.detaches)
+
+
+def lose(world: World, *, offset: int = 0, epoch: str = "f") -> None:
+    """Let the broker come back with another life of the log."""
+    world.hub.reset(offset)
+    world.hub.attached(epoch)
+
+
+def test_another_life() -> None:
+    """When the log cannot be followed, everybody is told where it stands now, and served again."""
+    world = World()
+    fast, slow, late = world.join(), world.join(), Reader(world)
+    slow.room = False
+    world.tell(9)
+    world.settle()
+    world.hub.join(late, [])
+    lose(world)
+    world.settle()
+    world.tell(1)
+    world.settle()
+    assert [[Position("f", 0)]] * 3 == [reader.told[:1] for reader in (fast, slow, late)]
+    assert ([b"9", b"1"], [b"9"]) == (fast.written, slow.written)
+    slow.room = True
+    for reader in (slow, late):
+        world.hub.drained(reader)
+    world.settle()
+    assert ([b"9", b"1"], [b"1"]) == (slow.written, late.written)
+    assert 1 == world.stats.lost
+
+
+def test_lost_during_a_pass() -> None:
+    """A pass under way ends with the life of the log that it belongs to."""
+    world, readers = slices()
+    world.tell(1, "a")
+    world.turn()
+    lose(world)
+    world.settle()
+    assert ([], [Position("f", 0)]) == (readers[299].written, readers[299].told)
+
+
+def test_drained_before_it_is_told() -> None:
+    """A socket that drains between the loss and the new life does not make a connection miss the news."""
+    world = World()
+    reader = world.join()
+    reader.room = False
+    world.tell(9)
+    world.settle()
+    world.hub.reset(20)
+    world.hub.drained(reader)
+    world.settle()
+    world.tell(21)
+    world.hub.attached("f")
+    world.settle()
+    assert ([b"9"], [Position("f", 21)]) == (reader.written, reader.told)
+    world.tell(22)
+    world.settle()
+    assert b"22" == reader.written[-1]
+
+
+# Failures.
+
+
+def test_failing_while_catching_up() -> None:
+    """A connection that fails while it catches up is closed; the next is served."""
+    world = World()
+    world.tell(1)
+    world.settle()
+    bad = Reader(world)
+    bad.fails = True
+    world.hub.join(bad, [], 0)
+    world.hub.drained(bad)
+    good = world.join(after=0)
+    with logged("pushd.hub") as log:
+        world.settle()
+    assert ([INTERNAL_ERROR], [b"1"]) == (bad.closed, good.written)
+    assert 1 == len(log.tracebacks)
+
+
+def test_failing_in_a_pass() -> None:
+    """A connection that fails in a pass is closed; all others are served, now and later."""
+    world = World()
+    bad, good = world.join(), world.join()
+    bad.fails = True
+    world.tell(1)
+    with logged("pushd.hub") as log:
+        world.settle()
+    world.tell(2)
+    world.settle()
+    assert ([INTERNAL_ERROR], [b"1", b"2"], 1) == (bad.closed, good.written, len(log.tracebacks))
+
+
+def test_lost_before_a_pass() -> None:
+    """A pass that a loss came before does nothing; what comes in the new life is served."""
+    world = World()
+    reader = world.join()
+    world.tell(1)
+    lose(world)
+    world.tell(2)
+    with logged("pushd.turns") as log:
+        world.settle()
+    world.tell(3)
+    world.settle()
+    assert ([], 1) == (log.tracebacks, len(reader.told))
+    assert b"3" == reader.written[-1]
