@@ -224,6 +224,8 @@ class Hub:
 
     def _run_pass(self, current: Pass) -> Iterator[None]:
         """Take what has come by the time of the first step to everybody; then what has come meanwhile."""
+        if self._pass is not current:
+            return
         batch = self._history.after(self._tip, self._chunk)
         self._tip = batch[-1].offset
         self._broker.ack(self._tip)
