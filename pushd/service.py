@@ -141,6 +141,13 @@ def assemble(config: Config, reactor: Any, broker: Broker, stats: Stats) -> Push
     lag = LoopLag(reactor)
     admin = AdminPort(report, readiness, broker.publish, stats, lag, reactor, limits.message_size).site()
     listen = config.listen
+    _log.info(
+        "instance {instance}: browsers on {public}, admin on {admin}, control on {control}",
+        instance=instance,
+        public=listen.public,
+        admin=listen.admin,
+        control=listen.control,
+    )
     return Pushd(
         broker=broker,
         hub=hub,
