@@ -272,7 +272,10 @@ class Hub:
 
     def _catch_up(self, connection: Connection) -> None:
         """Write the next chunk; then it is its turn again later, unless it waits again or is at the tip."""
-        if connection not in self.connections or connection in self._untold:
+        if connection not in self.connections:
+            return
+        if connection in self._untold:
+            connection.waiting = False
             return
         found = self._next(connection)
         if found is None:

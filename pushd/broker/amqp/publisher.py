@@ -95,7 +95,10 @@ class Publisher:
 
     async def _prepare(self, session: Session) -> None:
         await declare_exchange(session.link, self._exchange)
-        self._outbox = await self._open(session)
+        channel = await session.link.channel()
+        self._outbox = await Outbox(self._clock, channel, session.end).open()
+        # A deleted exchange costs this channel at the next publication: begin again, and declare it.
+        channel.watch(session.end)
         self._marks = None
         self._session = session
         self._keeper.works()
