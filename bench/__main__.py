@@ -2,8 +2,8 @@
 
     python -m bench [--quick] [--only SCENARIO] [--peers a,b] [--clients 1000,10000] [--publish]
 
-Figures go to ``bench/results/<date>.json``; ``--publish`` also makes docs/benchmark.md and docs/img
-from them, ``--from FILE`` does so from an earlier run without measuring.
+Figures go to ``bench/results/<date>.json``; ``--publish`` also makes docs/benchmark.md, its JSON and its
+plots from them. ``--from FILE ...`` does so from earlier runs without measuring: of each scenario the last.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bench.lab import FULL, QUICK, Effort, Lab
 from bench.machine import describe
 from bench.native import CompilerError
 from bench.plots import draw
-from bench.report import Report, markdown, table_of
+from bench.report import Report, markdown, merged, table_of
 from bench.runner import run
 from bench.scenarios import SCENARIOS
 from bench.server import PEERS
@@ -50,7 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, help="how often each measurement of a comparison is made")
     parser.add_argument("--publish", action="store_true", help="write docs/benchmark.md and its plots too")
     parser.add_argument(
-        "--from", dest="file", type=Path, help="do not measure: take an earlier run's JSON file"
+        "--from", dest="files", nargs="+", type=Path, help="publish earlier runs' JSON files instead"
     )
     return parser.parse_args()
 
@@ -108,6 +108,14 @@ def _publish(report: Report) -> None:
     pictures = [str(path.relative_to(_DOCS)) for path in draw(report.rows, images)]
     text = markdown(report, list(SCENARIOS.values()), {"comparison": pictures})
     (_DOCS / "benchmark.md").write_text(text, encoding="utf-8")
+    (_DOCS / "benchmark.json").write_text(_json(report), encoding="utf-8")
+
+
+def _json(report: Report) -> str:
+    """Give a report's figures, a row a line."""
+    head = {**asdict(report), "rows": []}
+    rows = ",\n".join(json.dumps(row) for row in report.rows)
+    return json.dumps(head, indent=1).replace('"rows": []', f'"rows": [\n{rows}\n]') + "\n"
 
 
 def main() -> None:
@@ -116,18 +124,18 @@ def main() -> None:
     if not console.is_terminal:
         console.width = 150
     try:
-        if arguments.file:
-            report = Report(**json.loads(arguments.file.read_text(encoding="utf-8")))
+        if arguments.files:
+            report = merged([Report(**json.loads(file.read_text("utf-8"))) for file in arguments.files])
         else:
             report = _measure(arguments, console)
             _RESULTS.mkdir(exist_ok=True)
             path = _RESULTS / f"{report.date.replace(':', '')}.json"
-            path.write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
+            path.write_text(_json(report), encoding="utf-8")
             console.print(f"figures: {path.relative_to(_ROOT)}")
     except CompilerError as error:
         sys.exit(str(error))
     _show(report, console)
-    if arguments.publish or arguments.file:
+    if arguments.publish or arguments.files:
         _publish(report)
 
 

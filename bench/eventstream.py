@@ -1,45 +1,25 @@
-"""One plain client of an event stream: just enough to learn a position."""
+"""Asks pushd's event stream where it stands."""
 
 from __future__ import annotations
 
 import http.client
-from typing import Self
 
-__all__ = ["Listener"]
+__all__ = ["position"]
 
 
-class Listener:
-    """An open event stream; a context manager that closes it.
+def position(port: int, path: str) -> str:
+    """Give the ``id`` of the first event of a new client: it has everything up to there.
 
-    Args:
-        port: Of the server, on loopback.
-        path: The request target.
+    Raises:
+        EOFError: The stream ended without one.
     """
-
-    def __init__(self, port: int, path: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)
-        self._connection.request("GET", path, headers={"Accept": "text/event-stream"})
-        self._response = self._connection.getresponse()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def next_id(self) -> str:
-        """Wait for the next event that carries data, and give its ``id``.
-
-        Raises:
-            EOFError: The stream ended.
-        """
-        event: dict[str, str] = {}
-        while line := self._response.readline().decode():
-            field, _, value = line.rstrip("\r\n").partition(":")
-            if field:
-                event[field] = value.strip()
-            elif "data" in event and "id" in event:
-                return event["id"]
-            else:
-                event.clear()
-        raise EOFError("the event stream ended")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30.0)
+    try:
+        connection.request("GET", path, headers={"Accept": "text/event-stream"})
+        for line in connection.getresponse():
+            field, _, value = line.decode().rstrip("\r\n").partition(":")
+            if field == "id":
+                return value.strip()
+    finally:
+        connection.close()
+    raise EOFError("the event stream ended")

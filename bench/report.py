@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.lab import Row
 from bench.rows import chosen, summary
 from bench.scenario import Bar, Scenario, Table
 
-__all__ = ["Report", "cell", "markdown", "table_of"]
+__all__ = ["Report", "cell", "markdown", "merged", "table_of"]
 
 _COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "cpu_us": ("CPU µs", "{:.2f}".format),
@@ -63,6 +63,20 @@ class Report:
     date: str
     effort: str
     rows: Sequence[Row]
+
+
+def merged(reports: Sequence[Report]) -> Report:
+    """Give one report of several runs on one machine: of each scenario, what the last run of it showed."""
+    rows: dict[Any, list[Row]] = {}
+    versions: dict[str, str] = {}
+    for report in reports:
+        rows |= {name: [row for row in report.rows if row["scenario"] == name] for name in _names(report)}
+        versions |= report.versions
+    return replace(reports[-1], versions=versions, rows=[row for group in rows.values() for row in group])
+
+
+def _names(report: Report) -> list[Any]:
+    return list(dict.fromkeys(row["scenario"] for row in report.rows))
 
 
 def cell(name: str, value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from bench.eventstream import Listener
+from bench.eventstream import position
 from bench.lab import SIZE, Lab, Row
 from bench.peers.contract import Order
 from bench.rabbitmq import broker
@@ -44,11 +44,10 @@ def _measure(lab: Lab, held_in: str) -> Iterator[Row]:
             beside = stack.enter_context(rabbit.publisher())
         watching = stack.enter_context(lab.sink(server, "/websocket/live"))
         watching.connect(live)
-        position = _position(server.port, publisher)
+        header = f"Last-Event-ID: {position(server.port, _PATH)}"
         _miss(publisher)
         beside.publish(Order(round(_SECONDS * _RATE), SIZE, 1, _RATE, channel="live"))
         time.sleep(1.0)
-        header = f"Last-Event-ID: {position}"
         resuming = stack.enter_context(lab.sink(server, _PATH, sse=True, header=header, source=_SOURCE))
         watching.watch()
         began = time.monotonic_ns()
@@ -67,14 +66,6 @@ def _measure(lab: Lab, held_in: str) -> Iterator[Row]:
             "longest_turn_ms": server.stats()["longest_turn"] * 1000,
             **beside_them.latencies(),
         }
-
-
-def _position(port: int, publisher: Publisher) -> str:
-    """Publish one message, and give the position that a client of it would resume from."""
-    with Listener(port, _PATH) as listener:
-        publisher.publish(Order(1, SIZE, 1, 10.0, channel="missed"))
-        publisher.published(10.0)
-        return listener.next_id()
 
 
 def _miss(publisher: Publisher) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from bench.report import Report, cell, markdown, table_of
+from bench.report import Report, cell, markdown, merged, table_of
 from bench.rows import middle
 from bench.scenario import Bar, Scenario, Table
 
@@ -59,6 +59,15 @@ def test_the_report_names_machine_plots_and_failures() -> None:
 def test_a_scenario_that_was_not_run_is_not_reported() -> None:
     """A run of one scenario makes a report of one scenario."""
     assert "The title" not in markdown(Report({}, {}, "", "quick", []), [SCENARIO], {})
+
+
+def test_runs_merge_by_scenario() -> None:
+    """A scenario that was run again replaces its old figures, and others stay."""
+    first = Report({}, {"x": "1"}, "monday", "full", [{"scenario": "a", "n": 1}, {"scenario": "b", "n": 1}])
+    second = Report({}, {"y": "2"}, "tuesday", "full", [{"scenario": "b", "n": 2}, {"scenario": "b", "n": 3}])
+    both = merged([first, second])
+    assert [("a", 1), ("b", 2), ("b", 3)] == sorted((row["scenario"], row["n"]) for row in both.rows)
+    assert ({"x": "1", "y": "2"}, "tuesday") == (both.versions, both.date)
 
 
 def _report() -> str:
