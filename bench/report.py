@@ -97,7 +97,10 @@ def table_of(rows: Sequence[Row], table: Table) -> tuple[list[str], list[list[st
 def markdown(report: Report, scenarios: Sequence[Scenario], pictures: Mapping[str, Sequence[str]]) -> str:
     """Give the whole report; ``pictures`` names the plots of each scenario, relative to it."""
     measured = [(each, [row for row in report.rows if row["scenario"] == each.name]) for each in scenarios]
-    lines = [*_head(report), *_bars([(scenario.bars, rows) for scenario, rows in measured if rows])]
+    lines = [
+        *_head(report),
+        *_bars([(scenario.bars, rows) for scenario, rows in measured if rows], report.effort),
+    ]
     for scenario, rows in measured:
         if rows:
             lines += _section(scenario, rows, pictures.get(scenario.name, ()))
@@ -121,7 +124,7 @@ def _head(report: Report) -> Iterator[str]:
     yield from _lines(["measured", "version"], [[name, text] for name, text in report.versions.items()])
 
 
-def _bars(held: Sequence[tuple[Sequence[Bar], Sequence[Row]]]) -> Iterator[str]:
+def _bars(held: Sequence[tuple[Sequence[Bar], Sequence[Row]]], effort: str) -> Iterator[str]:
     lines = []
     for bars, rows in held:
         for bar in bars:
@@ -129,7 +132,8 @@ def _bars(held: Sequence[tuple[Sequence[Bar], Sequence[Row]]]) -> Iterator[str]:
             verdict = "not measured" if figure is None else "met" if bar.met(figure) else "**missed**"
             bound = f"{'≥' if bar.at_least else '≤'} {bar.limit:g} {bar.unit}"
             lines.append([bar.text, bound, "" if figure is None else f"{figure:.3g}", verdict])
-    yield from ("## The bars", "", *_lines(["", "bar", "measured", ""], lines))
+    hint = ["A quick run has fewer clients than the bars are about.", ""] if effort == "quick" else []
+    yield from ("## The bars", "", *hint, *_lines(["", "bar", "measured", ""], lines))
 
 
 def _section(scenario: Scenario, rows: Sequence[Row], pictures: Sequence[str]) -> Iterator[str]:

@@ -89,7 +89,7 @@ SCENARIO = Scenario(
     name="comparison",
     title="pushd and its peers",
     about=(
-        "Each server holds the same clients and publishes the same schedule by itself, so that the fan- "
+        "Each server holds the same clients and publishes the same schedule by itself, so that the fan-"
         "out alone is measured. One by one: each message has left before the next is due. Bursts: ten "
         "messages are offered before the server gets to write. CPU is the whole process's, user and "
         "system, per message and client. `last` is the median, over messages, of the time until the last "
