@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pika
@@ -49,8 +49,13 @@ def log() -> Iterator[Log]:
 @pytest.fixture
 def admin(rabbit: RabbitNode) -> Iterator[BlockingChannel]:
     """A channel of an operator."""
-    with pika.BlockingConnection(pika.URLParameters(rabbit.url)) as connection:
+    connection = pika.BlockingConnection(pika.URLParameters(rabbit.url))
+    try:
         yield connection.channel()
+    finally:
+        # pika rejects what it holds of a stream, for which RabbitMQ closes the connection.
+        with suppress(pika.exceptions.ConnectionClosedByBroker):
+            connection.close()
 
 
 @pytest.fixture(scope="module")

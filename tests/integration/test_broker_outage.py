@@ -129,4 +129,7 @@ def test_publishing_recovers_from_a_deleted_exchange(pair: Pair) -> None:
         wait_for(
             lambda: telnet.command('broadcast {"n": 1}').startswith("250 "), "a confirmed broadcast", 40.0
         )
-        audience.wait_taken({"": 1})
+        if pair.queue == "stream":
+            audience.wait_taken({"": 1})
+        else:  # the other instance's queue may be bound again later, and keeps nothing for it
+            pair.wait_reaching(audience)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from pushd.broker.amqp.consumer import Consumer
 from pushd.broker.amqp.session import Session
-from pushd.broker.amqp.topology import declare_exchange, declare_private_queue
+from pushd.broker.amqp.topology import bind, declare_exchange, declare_private_queue
 
 __all__ = ["ExclusiveConsumer"]
 
 _log = Logger()
+
+_BIND_EVERY = 10.0
+"""Seconds for which an instance may be deaf after another one has declared a deleted exchange again."""
 
 
 class ExclusiveConsumer(Consumer):
@@ -41,6 +45,13 @@ class ExclusiveConsumer(Consumer):
         await self._consume(session, queue, {})
         self._was_attached = True
         self._attach(f"{self._random.getrandbits(64):016x}")
+        session.spawn(self._stay_bound(session, queue))
+
+    async def _stay_bound(self, session: Session, queue: str) -> None:
+        """Bind again and again: who deletes an exchange takes the binding along, and nobody tells us."""
+        while True:
+            await deferLater(self._clock, _BIND_EVERY, lambda: None)
+            await bind(session.link, queue, self._section.exchange)
 
     def _delivered(
         self,

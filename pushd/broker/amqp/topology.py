@@ -14,7 +14,7 @@ from pushd.broker.amqp.link import Link
 if TYPE_CHECKING:
     from pushd.config import Broker
 
-__all__ = ["declare_exchange", "declare_private_queue", "declare_stream", "segment_bytes"]
+__all__ = ["bind", "declare_exchange", "declare_private_queue", "declare_stream", "segment_bytes"]
 
 _ACCESS_REFUSED = 403
 
@@ -49,7 +49,7 @@ async def declare_stream(link: Link, section: Broker) -> None:
     await _declare(
         link, "queue_declare", {"queue": section.stream}, {"durable": True, "arguments": arguments}
     )
-    await _bind(link, section.stream, section.exchange)
+    await bind(link, section.stream, section.exchange)
 
 
 async def declare_private_queue(link: Link, section: Broker) -> str:
@@ -64,7 +64,7 @@ async def declare_private_queue(link: Link, section: Broker) -> str:
     declared = await channel.call("queue_declare", queue="", exclusive=True)
     channel.close()
     name: str = declared.queue
-    await _bind(link, name, section.exchange)
+    await bind(link, name, section.exchange)
     return name
 
 
@@ -82,7 +82,12 @@ async def _declare(link: Link, method: str, name: dict[str, object], arguments: 
         await _once(link, method, **name, passive=True)
 
 
-async def _bind(link: Link, queue: str, exchange: str) -> None:
+async def bind(link: Link, queue: str, exchange: str) -> None:
+    """Have a queue bound to the exchange; without effect if it is.
+
+    Raises:
+        Lost: The exchange is gone, or this is not allowed.
+    """
     await _once(link, "queue_bind", queue=queue, exchange=exchange)
 
 
