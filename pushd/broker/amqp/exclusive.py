@@ -44,8 +44,9 @@ class ExclusiveConsumer(Consumer):
         self._reset(0)
         await self._consume(session, queue, {})
         self._was_attached = True
-        self._attach(f"{self._random.getrandbits(64):016x}")
+        # First, because whoever hears of the attachment may end the session.
         session.spawn(self._stay_bound(session, queue))
+        self._attach(f"{self._random.getrandbits(64):016x}")
 
     async def _stay_bound(self, session: Session, queue: str) -> None:
         """Bind again and again: who deletes an exchange takes the binding along, and nobody tells us."""
