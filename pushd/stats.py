@@ -42,7 +42,7 @@ class Stats:
     heartbeats: int = 0
     """Heartbeats answered on the raw route."""
     resumes: Counter[str] = field(default_factory=Counter)
-    """Resumptions: ``memory``, ``stream`` (read back from the broker) or ``lost``."""
+    """Resumptions: ``memory`` or ``lost``."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Messages from the broker that could not be used, by kind of fault."""
     published: int = 0

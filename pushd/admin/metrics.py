@@ -46,7 +46,7 @@ _LABELLED = {
     "opened": ("pushd_connections_opened", "protocol", "Connections that completed their handshake."),
     "closed": ("pushd_connections_closed", "reason", "Connections ended by this instance."),
     "refused": ("pushd_requests_refused", "code", "Requests answered with an HTTP error."),
-    "resumes": ("pushd_resumes", "source", "Resumptions: from memory, read back from the stream, or lost."),
+    "resumes": ("pushd_resumes", "source", "Resumptions: from memory, or lost."),
     "dropped": ("pushd_messages_dropped", "fault", "Messages from the broker that could not be used."),
 }
 """Attribute of ``Stats`` to name, label and help."""
