@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN
 from pushd.hub import Hub
 from pushd.interfaces import Connection
+from pushd.pacing import TICK, paced
 
 __all__ = ["Drain"]
 
 _log = Logger()
-
-_TICK = 0.05
-"""Seconds from one batch to the next."""
-
-_LEAST = 10
-"""Connections closed at once, if there are so many."""
 
 _SHARE = 0.6
 """The share of the time in which closing begins; the rest is for those who answer late."""
@@ -51,22 +43,22 @@ class Drain:
         """Close everybody; done when the last one has been told."""
         self.draining = True
         self._deadline = self._clock.seconds() + self.longest
-        each = max(_LEAST, ceil(len(self._hub.connections) * _TICK / (self.longest * _SHARE)))
+        share = self.longest * _SHARE
         while self._hub.connections:
-            for connection in list(self._hub.connections)[:each]:
-                self._close(connection)
-            await deferLater(self._clock, _TICK)
+            await paced(self._clock, list(self._hub.connections), self._close, seconds=share)
 
     async def within(self, ending: Deferred[None]) -> None:
         """Wait for something that ends, for as long as there is time."""
-        left = max(_TICK, self._deadline - self._clock.seconds())
+        left = max(TICK, self._deadline - self._clock.seconds())
         try:
             await ending.addTimeout(left, self._clock)
         except defer.TimeoutError:
             _log.warn("the broker did not let go in time")
 
     def _close(self, connection: Connection) -> None:
-        """Close one; what goes wrong is its own end and nobody else's."""
+        """Close one, if it is still there; what goes wrong is its own end and nobody else's."""
+        if connection not in self._hub.connections:
+            return
         try:
             connection.close(SHUTDOWN)
         except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only

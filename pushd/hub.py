@@ -9,17 +9,19 @@ or gets it from the pass that is under way.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from pushd.disconnect import INTERNAL_ERROR, SLOW, Disconnect
+from pushd.disconnect import INTERNAL_ERROR, Disconnect
 from pushd.fanout import Pass
 from pushd.history import History
 from pushd.interfaces import Broker, Connection
 from pushd.message import BROADCAST, Message, Position
+from pushd.pacing import paced
+from pushd.replay import Replay
 from pushd.stats import Stats
 from pushd.turns import Turns
 
@@ -29,6 +31,9 @@ _log = Logger()
 
 _STEP = 100
 """Connections served in one step of a slice."""
+
+_TELLING = 5.0
+"""Seconds in which all clients are told of a loss: many of them come back at once when they hear it."""
 
 
 class Hub:
@@ -62,16 +67,26 @@ class Hub:
         self._stats = stats
         self._clock = clock
         self._chunk = buffered_bytes
-        self._slow_clients = slow_clients
         self._turns = Turns(clock, stats)
+        self._replay = Replay(
+            history,
+            self._turns,
+            stats,
+            tip=lambda: self._tip,
+            arrived=self._go_live,
+            failed=self._failed,
+            chunk=buffered_bytes,
+            slow_clients=slow_clients,
+        )
         self._epoch = ""
         self._tip = 0
+        # The pass under way, and whether one is or will be; each reset of the log begins another life.
         self._pass: Pass | None = None
+        self._fanning = False
+        self._life = 0
         self._live: dict[Connection, None] = {}
-        self._returning: set[Connection] = set()
         # Whoever was there when the log began anew, until told so: served only afterwards.
-        self._untold: set[Connection] = set()
-        self._behind: deque[Connection] = deque()
+        self._untold: dict[Connection, None] = {}
         self.connections: dict[Connection, None] = {}
         """Every client of this instance, in the order in which they came."""
         self.channels: dict[str, dict[Connection, None]] = {}
@@ -121,9 +136,9 @@ class Hub:
         connection.waiting = True
         connection.channels = set(channels) - {BROADCAST}
         if after is not None:
-            self._returning.add(connection)
+            self._replay.expect(connection)
         if not self.warm:
-            self._untold.add(connection)
+            self._untold[connection] = None
         self.connections[connection] = None
         self.counts[connection.protocol] += 1
         for channel in connection.channels:
@@ -152,8 +167,8 @@ class Hub:
             return
         del self.connections[connection]
         self._live.pop(connection, None)
-        self._returning.discard(connection)
-        self._untold.discard(connection)
+        self._replay.drop(connection)
+        self._untold.pop(connection, None)
         self.counts[connection.protocol] -= 1
         for channel in connection.channels:
             self._forget(connection, channel)
@@ -170,10 +185,8 @@ class Hub:
             return
         if connection.cursor >= self._tip:
             self._go_live(connection)
-            return
-        if not self._behind:
-            self._turns.add(self._catch_up_all())
-        self._behind.append(connection)
+        else:
+            self._replay.add(connection)
 
     # What the broker tells.
 
@@ -184,10 +197,12 @@ class Hub:
             _log.warn("the broker's log cannot be followed from where it was: messages may have been missed")
         self._history.reset(max(offset, 0))
         self._tip = max(offset, 0)
-        self.warm = False
+        self.warm = self._fanning = False
         self._pass = None
+        self._life += 1
         self._live.clear()
-        self._returning.clear()
+        for connection in self._replay.clear():
+            connection.waiting = False
         self._untold.update(self.connections)
 
     def message(self, message: Message) -> None:
@@ -199,8 +214,9 @@ class Hub:
         if not self.warm:
             self._tip = message.offset
             self._broker.ack(message.offset)
-        elif self._pass is None:
-            self._start_pass()
+        elif not self._fanning:
+            self._fanning = True
+            self._turns.add(self._fan_out(self._life))
         self._history.evict(now, keep_above=self._tip)
 
     def attached(self, epoch: str) -> None:
@@ -209,7 +225,8 @@ class Hub:
         self._epoch = epoch
         self.ready = self.warm = True
         if self._untold:
-            self._turns.add(self._tell_all(list(self._untold)))
+            telling = paced(self._clock, list(self._untold), self._tell, seconds=_TELLING)
+            telling.addErrback(lambda failure: _log.failure("telling of a loss ended", failure=failure))
 
     def detached(self, reason: str) -> None:  # noqa: ARG002  # the broker has logged it
         """Nothing comes for now; connections stay."""
@@ -218,44 +235,31 @@ class Hub:
 
     # The pass.
 
-    def _start_pass(self) -> None:
-        self._pass = Pass(self._stats)
-        self._turns.add(self._run_pass(self._pass))
-
-    def _run_pass(self, current: Pass) -> Iterator[None]:
+    def _fan_out(self, life: int) -> Iterator[None]:
         """Take what has come by the time of the first step to everybody; then what has come meanwhile."""
-        if self._pass is not current:
-            return
-        batch = self._history.after(self._tip, self._chunk)
-        self._tip = batch[-1].offset
-        self._broker.ack(self._tip)
-        audience = current.begin(batch, self.channels, self._live)
-        for start in range(0, len(audience), _STEP):
-            if self._pass is not current:
-                return
-            for connection in audience[start : start + _STEP]:
-                # One that left or is congested is waiting; one that is not live has to be told first.
-                if not connection.waiting and connection in self._live:
-                    try:
-                        self._serve(connection, current)
-                    except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
-                        self._failed(connection)
-            yield
-        if self._pass is current:
-            self._pass = None
-            if self._history.head > self._tip:
-                self._start_pass()
-
-    def _serve(self, connection: Connection, current: Pass) -> None:
-        if not current.serve(connection):
-            self._wait(connection)
+        try:
+            while life == self._life and self._history.head > self._tip:
+                batch = self._history.after(self._tip, self._chunk)
+                current = self._pass = Pass(batch, self._stats, self._wait, self._failed)
+                self._tip = current.tip
+                audience = current.audience(self.channels, self._live)
+                for start in range(0, len(audience), _STEP):
+                    current.serve(audience[start : start + _STEP])
+                    yield
+                    if life != self._life:
+                        return
+                self._pass = None
+                self._broker.ack(current.tip)
+        finally:
+            if life == self._life:
+                self._fanning = False
 
     def _settle(self, connection: Connection) -> None:
         """Bring it to the tip before its subscriptions change: the pass under way knows only the old ones."""
         if connection.waiting:
             return
         if self._pass is not None and connection in self._live:
-            self._serve(connection, self._pass)
+            self._pass.serve((connection,))
         connection.cursor = self._tip
 
     def _wait(self, connection: Connection) -> None:
@@ -263,73 +267,23 @@ class Hub:
         connection.waiting = True
         self._live.pop(connection, None)
 
-    # Cursors in the past.
-
-    def _catch_up_all(self) -> Iterator[None]:
-        while self._behind:
-            self._guard(self._catch_up, self._behind.popleft())
-            yield
-
-    def _catch_up(self, connection: Connection) -> None:
-        """Write the next chunk; then it is its turn again later, unless it waits again or is at the tip."""
-        if connection not in self.connections:
-            return
-        if connection in self._untold:
-            connection.waiting = False
-            return
-        found = self._next(connection)
-        if found is None:
-            self._fell_off(connection)
-            return
-        if found:
-            connection.cursor = found[-1].offset
-            self._stats.deliveries += len(found)
-            if not connection.write(connection.encoding.join(found)):
-                self._stats.slow += 1
-                return
-            self._behind.append(connection)
-        else:
-            self._go_live(connection)
-
-    def _next(self, connection: Connection) -> list[Message] | None:
-        """Give what it lacks, up to a chunk; ``None`` when that is no longer held."""
-        channels = connection.channels | {BROADCAST}
-        if self._slow_clients == "latest" and connection not in self._returning:
-            return self._history.newest(connection.cursor, self._tip, channels)
-        return self._history.since(connection.cursor, self._tip, channels, self._chunk)
-
-    def _fell_off(self, connection: Connection) -> None:
-        if self._slow_clients == "close":
-            connection.close(SLOW)
-            return
-        self._go_live(connection)
-        connection.missed()
-
     def _go_live(self, connection: Connection) -> None:
         connection.cursor = self._tip
         connection.waiting = False
-        self._returning.discard(connection)
         self._live[connection] = None
 
-    def _tell_all(self, connections: list[Connection]) -> Iterator[None]:
-        """Tell everybody that messages may have been missed; who has been told is served again."""
-        for connection in connections:
-            self._guard(self._tell, connection)
-            yield
+    # Losses and failures.
 
     def _tell(self, connection: Connection) -> None:
-        if connection not in self._untold:
+        """Tell one that messages may have been missed; who has been told is served again."""
+        if connection not in self._untold or not self.warm:
             return
-        self._untold.discard(connection)
+        self._untold.pop(connection, None)
         connection.cursor = self._tip
         if not connection.waiting:
             self._live[connection] = None
-        connection.missed()
-
-    def _guard(self, act: Callable[[Connection], None], connection: Connection) -> None:
-        """Do something for one connection; what goes wrong is its own end and nobody else's."""
         try:
-            act(connection)
+            connection.missed()
         except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
             self._failed(connection)
 

@@ -116,6 +116,26 @@ def test_a_client_that_cannot_be_closed_ends_only_itself() -> None:
     assert 1 == len(log.tracebacks)
 
 
+def test_a_client_that_leaves_by_itself_is_not_closed() -> None:
+    """Its turn may come later than its own end."""
+    port = Port(11)
+    last = list(port.hub.connections)[-1]
+    port.begin()
+    port.hub.leave(last)
+    port.clock.pump([0.05, 0.05])
+    assert [*[SHUTDOWN] * 10, None] == port.hub.left
+    assert [None] == port.over
+
+
+def test_who_comes_during_the_drain_goes_too() -> None:
+    """A client whose protocol begins only now is closed like all others."""
+    port = Port(11)
+    port.begin()
+    port.hub.connections[Leaver(99, hub=port.hub)] = None
+    port.clock.pump([0.05] * 3)
+    assert (0, [None]) == (port.left, port.over)
+
+
 def test_what_ends_in_time_is_waited_for() -> None:
     """No timer is left behind."""
     port = Port(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN, SLOW, Disconnect
 from pushd.history import History
@@ -119,8 +120,9 @@ class World:
         self.clock.turn()
 
     def settle(self) -> None:
-        """Run turns until nothing is left to do."""
-        while self.clock.getDelayedCalls():
+        """Run turns until nothing is left to do, and let time pass up to what is due later."""
+        while calls := self.clock.getDelayedCalls():
+            self.clock.rightNow = max(self.clock.rightNow, min(call.getTime() for call in calls))
             self.turn()
 
 
@@ -170,6 +172,16 @@ def test_ack_with_fan_out() -> None:
     assert [] == world.broker.acked
     world.settle()
     assert [1] == world.broker.acked
+
+
+def test_ack_at_the_end() -> None:
+    """The broker is told of a batch when everybody has been served, so that it cannot run ahead of us."""
+    world, readers = slices()
+    world.tell(1, "a")
+    world.turn()
+    assert ([b"1"], []) == (readers[0].written, world.broker.acked)
+    world.settle()
+    assert ([b"1"], [1]) == (readers[299].written, world.broker.acked)
 
 
 def test_large_batches_are_cut() -> None:
@@ -555,6 +567,33 @@ def test_lost_during_a_pass() -> None:
     assert ([], [Position("f", 0)]) == (readers[299].written, readers[299].told)
 
 
+def test_told_in_batches() -> None:
+    """Very many are told of a loss over some seconds, lest they all come back at once; nobody is left out."""
+    world = World()
+    readers = [world.join() for _ in range(2000)]
+    lose(world)
+    assert 20 == sum(bool(reader.told) for reader in readers)
+    world.tell(1)
+    world.settle()
+    assert all(reader.told for reader in readers)
+    assert (b"1", 0) == (readers[0].written[-1], len(readers[-1].written))
+    assert 4.9 < world.clock.seconds() < 5.1
+
+
+def test_lost_again_while_telling() -> None:
+    """Who is still to be told when the log is lost again hears of it once, and where it stands then."""
+    world = World()
+    readers = [world.join() for _ in range(30)]
+    lose(world)
+    world.hub.reset(40)
+    world.settle()
+    assert 10 == sum(bool(reader.told) for reader in readers)
+    world.hub.attached("g")
+    world.settle()
+    assert [Position("g", 40)] == readers[29].told
+    assert [Position("f", 0), Position("g", 40)] == readers[0].told
+
+
 def test_drained_before_it_is_told() -> None:
     """A socket that drains between the loss and the new life does not make a connection miss the news."""
     world = World()
@@ -604,6 +643,43 @@ def test_failing_in_a_pass() -> None:
     world.tell(2)
     world.settle()
     assert ([INTERNAL_ERROR], [b"1", b"2"], 1) == (bad.closed, good.written, len(log.tracebacks))
+
+
+def test_reset_while_catching_up() -> None:
+    """One that was catching up when the log was lost is told, and served again with an empty socket."""
+    world = World()
+    world.tell(1)
+    world.settle()
+    reader = world.join(after=0)
+    lose(world)
+    world.settle()
+    world.tell(1, body=b"new")
+    world.settle()
+    assert ([b"new"], [Position("f", 0)]) == (reader.written, reader.told)
+
+
+def test_failing_when_told() -> None:
+    """A connection that cannot even be told of a loss is closed; the next one is told."""
+    world = World()
+    bad, good = world.join(), world.join()
+    bad.told = cast("Any", None)
+    with logged("pushd.hub") as log:
+        lose(world)
+    assert ([INTERNAL_ERROR], 1, 1) == (bad.closed, len(good.told), len(log.tracebacks))
+
+
+def test_failing_log() -> None:
+    """A pass that fails as a whole is logged, and the next message starts another."""
+    world = World()
+    reader = world.join()
+    world.tell(1)
+    found, world.history.after = world.history.after, cast("Any", None)  # type: ignore[method-assign]
+    with logged("pushd.turns") as log:
+        world.turn()
+    world.history.after = found  # type: ignore[method-assign]
+    world.tell(2)
+    world.settle()
+    assert ([b"1 2"], 1) == (reader.written, len(log.tracebacks))
 
 
 def test_lost_before_a_pass() -> None:
