@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pushd.client.gate import Gate
-from pushd.client.http import HttpError
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
-from pushd.client.sse import Wish, parse
+from pushd.client.wish import Wish, parse
 from pushd.disconnect import BEHIND, INSUFFICIENT_STATE, NOT_ALLOWED, Disconnect
 from pushd.message import BROADCAST, Position
 from pushd.stats import Stats
@@ -61,10 +60,7 @@ class RawRoute:
         query = dict(request.parameters())
         if channel := request.below(self.path):
             query["channel"] = [channel, *query.get("channel", ())]
-        try:
-            wish = parse(query, "", longest=self.longest, most=self.most)
-        except ValueError as error:
-            raise HttpError(400, str(error)) from error
+        wish = parse(query, "", longest=self.longest, most=self.most)
         session = RawSession(self, wish)
         session.expires_at = self.gate(request, wish.channels)
         return session

@@ -7,16 +7,15 @@ have been missed. (HTML Living Standard, section 9.2, has the format and the rul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from pushd import channel as channels
 from pushd.client.gate import Gate
-from pushd.client.http import HttpError
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
 from pushd.client.stream import Stream
+from pushd.client.wish import Wish, parse
 from pushd.disconnect import BEHIND
 from pushd.message import BROADCAST, Position
 from pushd.stats import Stats
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pushd.hub import Hub
     from pushd.interfaces import Encoding, Wire
 
-__all__ = ["EARLIEST", "HEADERS", "SseRoute", "SseSession", "Wish", "parse", "retry_after"]
+__all__ = ["HEADERS", "SseRoute", "SseSession", "retry_after"]
 
 HEADERS = (
     ("Content-Type", "text/event-stream"),
@@ -35,47 +34,6 @@ HEADERS = (
     ("X-Accel-Buffering", "no"),
 )
 """What an answer that is a stream of events carries, besides what the transport adds."""
-
-EARLIEST = "earliest"
-"""In place of a position: everything that is held."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a request asks for.
-
-    Attributes:
-        channels: Names, without broadcasts: those come anyway.
-        after: Where the client was, :data:`EARLIEST`, or ``None`` for a client that only wants what comes.
-    """
-
-    channels: frozenset[str]
-    after: Position | str | None = None
-
-
-def parse(query: Mapping[str, Sequence[str]], header: str, *, longest: int, most: int) -> Wish:
-    """Read a request.
-
-    Args:
-        query: The decoded query of its URL: ``channel`` as often as wanted, ``last_event_id``.
-        header: Its ``Last-Event-ID``, or ``""``. It wins: a browser sends it when it comes back, with
-            the URL it first came with.
-        longest: Most bytes in the name of a channel.
-        most: Most channels.
-
-    Raises:
-        ValueError: It cannot be granted; the text may be shown and quotes nothing.
-    """
-    names = frozenset(query.get("channel", ()))
-    if len(names) > most:
-        raise ValueError(f"at most {most} channels on one connection")
-    for name in names:
-        if fault := channels.fault(name, longest):
-            raise ValueError(fault)
-    text = header or next(iter(query.get("last_event_id", ())), "")
-    if text in {"", EARLIEST}:
-        return Wish(names, text or None)
-    return Wish(names, Position.parse(text))
 
 
 def retry_after(least: float, share: float) -> int:
@@ -123,10 +81,7 @@ class SseRoute:
                 that is not open to the client.
         """
         last = request.header("last-event-id")
-        try:
-            wish = parse(request.parameters(), last, longest=self.longest, most=self.most)
-        except ValueError as error:
-            raise HttpError(400, str(error)) from error
+        wish = parse(request.parameters(), last, longest=self.longest, most=self.most)
         session = SseSession(self, wish)
         session.expires_at = self.gate(request, wish.channels)
         return Stream(session, HEADERS)

@@ -9,7 +9,8 @@ from pushd.client.auth import Anonymous, Authenticator
 from pushd.client.gate import Gate
 from pushd.client.head import Request
 from pushd.client.http import HttpError
-from pushd.client.sse import EARLIEST, HEADERS, SseRoute, SseSession, Wish, parse, retry_after
+from pushd.client.sse import HEADERS, SseRoute, SseSession, retry_after
+from pushd.client.wish import EARLIEST, Wish
 from pushd.disconnect import BEHIND
 from pushd.hub import Hub
 from pushd.message import Position
@@ -39,48 +40,6 @@ def opened(
 def asked(query: str, **headers: str) -> Request:
     """Make a request."""
     return Request("GET", "/events", query, headers=headers)
-
-
-def parsed(query: dict[str, list[str]], header: str = "") -> Wish:
-    """Read a request, with limits of two channels and ten bytes."""
-    return parse(query, header, longest=10, most=2)
-
-
-def test_a_request_names_channels() -> None:
-    """``channel`` may stand in the query several times, or not at all for broadcasts alone."""
-    assert Wish(frozenset({"a", "b"})) == parsed({"channel": ["a", "b", "a"]})
-    assert Wish(frozenset()) == parsed({})
-
-
-def test_the_header_wins_over_the_query() -> None:
-    """A browser that comes back sends both, and its header is the newer one."""
-    query = {"last_event_id": ["e1:5"]}
-    assert Position("e1", 5) == parsed(query).after
-    assert Position("e1", 7) == parsed(query, "e1:7").after
-    assert Position("e1", 7) == parsed({"last_event_id": ["nonsense"]}, "e1:7").after
-
-
-def test_earliest_is_a_position() -> None:
-    """``earliest`` asks for everything that is held."""
-    assert EARLIEST == parsed({"last_event_id": ["earliest"]}).after
-    assert EARLIEST == parsed({}, "earliest").after
-    assert parsed({"last_event_id": [""]}).after is None
-
-
-@pytest.mark.parametrize(
-    ("query", "header", "text"),
-    [
-        ({"channel": ["a", "b", "c"]}, "", "at most 2 channels on one connection"),
-        ({"channel": [""]}, "", "a channel's name must not be empty"),
-        ({"channel": ["x" * 11]}, "", "a channel's name must not exceed 10 bytes"),
-        ({"last_event_id": ["x"]}, "", "a position is written epoch:offset"),
-        ({}, "e1:-5", "a position is written epoch:offset"),
-    ],
-)
-def test_what_cannot_be_granted_is_said(query: dict[str, list[str]], header: str, text: str) -> None:
-    """A bad name, too many of them or a malformed position is refused in clear words."""
-    with pytest.raises(ValueError, match=text):
-        parsed(query, header)
 
 
 def test_reconnections_are_spread() -> None:

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from pushd.client.http import HttpError
+from pushd.client.wish import EARLIEST, Wish, parse
+from pushd.message import Position
+
+
+def parsed(query: dict[str, list[str]], header: str = "") -> Wish:
+    """Read a request, with limits of two channels and ten bytes."""
+    return parse(query, header, longest=10, most=2)
+
+
+def test_a_request_names_channels() -> None:
+    """``channel`` may stand in the query several times, or not at all for broadcasts alone."""
+    assert Wish(frozenset({"a", "b"})) == parsed({"channel": ["a", "b", "a"]})
+    assert Wish(frozenset()) == parsed({})
+
+
+def test_the_header_wins_over_the_query() -> None:
+    """A browser that comes back sends both, and its header is the newer one."""
+    query = {"last_event_id": ["e1:5"]}
+    assert Position("e1", 5) == parsed(query).after
+    assert Position("e1", 7) == parsed(query, "e1:7").after
+    assert Position("e1", 7) == parsed({"last_event_id": ["nonsense"]}, "e1:7").after
+
+
+def test_earliest_is_a_position() -> None:
+    """``earliest`` asks for everything that is held."""
+    assert EARLIEST == parsed({"last_event_id": ["earliest"]}).after
+    assert EARLIEST == parsed({}, "earliest").after
+    assert parsed({"last_event_id": [""]}).after is None
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "text"),
+    [
+        ({"channel": ["a", "b", "c"]}, "", "at most 2 channels on one connection"),
+        ({"channel": [""]}, "", "a channel's name must not be empty"),
+        ({"channel": ["x" * 11]}, "", "a channel's name must not exceed 10 bytes"),
+        ({"last_event_id": ["x"]}, "", "a position is written epoch:offset"),
+        ({}, "e1:-5", "a position is written epoch:offset"),
+    ],
+)
+def test_what_cannot_be_granted_is_said(query: dict[str, list[str]], header: str, text: str) -> None:
+    """A bad name, too many of them or a malformed position is refused in clear words."""
+    with pytest.raises(HttpError) as caught:
+        parsed(query, header)
+    assert (400, text) == (caught.value.status, caught.value.text)
