@@ -111,16 +111,15 @@ class Consumer(ABC):
         await channel.consume(queue, deliver, cancelled, arguments)
 
     def _attach(self, epoch: str) -> None:
-        self.attached = True
-        self._keeper.works()
-        if self._events is not None:
+        if self._events is not None:  # else it was stopped on the way
+            self.attached = True
+            self._keeper.works()
             self._tell(self._events.attached, epoch)
 
     def _detach(self, lost: Lost) -> None:
-        if self.attached:
+        if self.attached and self._events is not None:
             self.attached = False
-            if self._events is not None:
-                self._tell(self._events.detached, lost.reason)
+            self._tell(self._events.detached, lost.reason)
 
     def _reset(self, offset: int) -> None:
         if self._events is not None:
@@ -129,12 +128,13 @@ class Consumer(ABC):
     def _hand_on(self, tag: int, offset: int, routing_key: object, properties: Any, body: bytes) -> None:
         """Make messages of a delivery, and tell them."""
         messages = self._intake.decode(offset, routing_key, properties, body)
-        if not messages or self._events is None:
+        if not messages:
             self._window.skipped(tag)
             return
         self._window.handed_on(tag, offset)
         for message in messages:
-            self._tell(self._events.message, message)
+            if self._events is not None:  # else the last one made somebody stop it
+                self._tell(self._events.message, message)
 
     def _acknowledge(self) -> None:
         tag = self._window.due()

@@ -64,6 +64,8 @@ class Session:
         self._work.add(work)
         work.addErrback(self._failed)
         work.addBoth(lambda _: self._work.discard(work))
+        if self.lost is not None:
+            work.cancel()
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):

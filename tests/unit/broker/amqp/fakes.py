@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
 from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.keeper import Node
+from pushd.broker.codec import Properties
+from pushd.message import Message
 
-__all__ = ["FakeChannel", "FakeLink"]
+__all__ = ["NOTHING", "FakeChannel", "FakeLink", "FakeNode", "Heard"]
+
+NOTHING = dict.fromkeys(Properties.__annotations__)
+"""The properties of a message that has none."""
 
 
 class _Watched:
@@ -36,16 +43,30 @@ class FakeChannel(_Watched):
 
     def __init__(self) -> None:
         super().__init__()
+        self.arguments: dict[str, object] | None = None
         self.published: list[tuple[str, str, dict[str, object], bytes]] = []
         self.calls: list[tuple[str, dict[str, object]]] = []
         self.refusals: dict[str, Lost] = {}
         self.acks: list[int] = []
+        self.closed = False
 
     def call(self, method: str, **arguments: object) -> Deferred[Any]:
         """Answer at once."""
         self.calls.append((method, arguments))
         refusal = self.refusals.get(method)
-        return fail(refusal) if refusal else succeed(None)
+        return fail(refusal) if refusal else succeed(SimpleNamespace(queue="amq.gen-1"))
+
+    def consume(
+        self, queue: str, deliver: Any, cancelled: Callable[[], None], arguments: dict[str, object]
+    ) -> Deferred[Any]:
+        """Keep the callbacks."""
+        self.queue, self.deliver, self.cancelled, self.arguments = queue, deliver, cancelled, arguments
+        return succeed(None)
+
+    def record(self, offset: int, body: bytes = b"x", **headers: object) -> None:
+        """Deliver a record of a stream; its tag is its offset."""
+        properties = {**NOTHING, "headers": {"x-stream-offset": offset, **headers}}
+        self.deliver(offset, "", SimpleNamespace(**properties), body)
 
     def confirm(
         self, settled: Callable[[int, bool, bool], None], returned: Callable[[str, str, str], None]
@@ -84,8 +105,77 @@ class FakeLink(_Watched):
         self.channels.append(channel)
         return succeed(channel)
 
+    def lose(self, reason: str = "gone", code: int = 0) -> None:
+        """Have it end, and what is open on it."""
+        for channel in self.channels:
+            if channel.lost is None:
+                channel.lose(reason, code)
+        super().lose(reason, code)
+
+    @property
+    def consumers(self) -> list[FakeChannel]:
+        """The channels that something is consumed on."""
+        return [channel for channel in self.channels if channel.arguments is not None]
+
+    def calls(self, method: str) -> list[dict[str, object]]:
+        """With what a method was called, on whichever channel."""
+        return [
+            arguments for channel in self.channels for called, arguments in channel.calls if called == method
+        ]
+
     def close(self) -> Deferred[None]:
         """Note it."""
         self.closing = Deferred()
         self.watch(lambda _: self.closing and self.closing.callback(None))
         return self.closing
+
+
+class FakeNode:
+    """A broker that every attempt to connect to makes a fresh connection with."""
+
+    def __init__(self) -> None:
+        self.links: list[FakeLink] = []
+        self.nodes: Any = [Node("here", self.connect)]
+
+    async def connect(self) -> FakeLink:
+        """Connect at once."""
+        self.links.append(FakeLink())
+        return self.links[-1]
+
+    @property
+    def link(self) -> FakeLink:
+        """The newest connection."""
+        return self.links[-1]
+
+
+class Heard:
+    """Everything that a broker tells, in order."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, object]] = []
+        self.fails = False
+
+    def reset(self, offset: int) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
+        self._add("reset", offset)
+
+    def message(self, message: Message) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
+        self._add("message", (message.offset, message.body))
+
+    def attached(self, epoch: str) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
+        self._add("attached", epoch)
+
+    def detached(self, reason: str) -> None:
+        """See :class:`pushd.interfaces.BrokerEvents`."""
+        self._add("detached", reason)
+
+    def told(self, kind: str) -> list[Any]:
+        """Give what was told of one kind."""
+        return [value for each, value in self.seen if each == kind]
+
+    def _add(self, kind: str, value: object) -> None:
+        self.seen.append((kind, value))
+        if self.fails:
+            raise RuntimeError("the listener's own fault")

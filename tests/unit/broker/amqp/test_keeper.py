@@ -112,6 +112,17 @@ def test_ended_by_the_session(rig: Rig) -> None:
     assert ["a", "b"] == rig.tried
 
 
+def test_interrupted(rig: Rig) -> None:
+    """Whoever knows that a session is of no use may end it; without one there is nothing to end."""
+    rig.keeper.interrupt(Lost("too early"))
+    rig.keeper.start()
+    rig.keeper.interrupt(Lost("useless"))
+    assert rig.keeper.trouble == "a: useless"
+    rig.links[0].lose()
+    rig.clock.advance(1)
+    assert ["a", "b"] == rig.tried
+
+
 def test_refused(rig: Rig, log: Log) -> None:
     """Nodes that cannot be reached are tried in turn, ever more rarely; each says the same thing once."""
     rig.connecting = Deferred()

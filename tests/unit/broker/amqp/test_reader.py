@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,28 +12,9 @@ from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.reader import find_end, read_back, scan_marks
-from pushd.broker.codec import Properties
 from pushd.broker.marks import Life, Mark
 from pushd.interfaces import ReadError
-from tests.unit.broker.amqp.fakes import FakeChannel, FakeLink
-
-NOTHING = dict.fromkeys(Properties.__annotations__)
-
-
-class StreamChannel(FakeChannel):
-    """A channel whose records a test delivers."""
-
-    def consume(
-        self, queue: str, deliver: Any, cancelled: Callable[[], None], arguments: dict[str, object]
-    ) -> Deferred[Any]:
-        """Keep the callbacks."""
-        self.deliver, self.cancelled, self.arguments = deliver, cancelled, arguments
-        return succeed(None)
-
-    def record(self, offset: int, body: bytes = b"x", **headers: object) -> None:
-        """Deliver one; its tag is its offset."""
-        properties = {**NOTHING, "headers": {"x-stream-offset": offset, **headers}}
-        self.deliver(offset, "", SimpleNamespace(**properties), body)
+from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeLink
 
 
 class Reading:
@@ -41,7 +22,7 @@ class Reading:
 
     def __init__(self) -> None:
         self.clock: Any = Clock()
-        self.channel = StreamChannel()
+        self.channel = FakeChannel()
         self.link: Any = FakeLink()
         self.link.channel = lambda: succeed(self.channel)
         self.results: list[Any] = []
@@ -77,6 +58,12 @@ def test_a_part_is_read_back(reading: Reading) -> None:
     reading.channel.record(5)
     reading.channel.deliver(5, "", None, b"no properties")
     reading.channel.record(6, **Mark("ab").headers())
+    java = {
+        **NOTHING,
+        "headers": {"x-stream-offset": 6},
+        "content_type": "application/x-java-serialized-object",
+    }
+    reading.channel.deliver(6, "", SimpleNamespace(**java), b"refused when it came")
     reading.channel.record(7, b"y")
     reading.channel.record(8)
     assert [[(5, b"x"), (7, b"y")]] == [[(m.offset, m.body) for m in found] for found in reading.results]

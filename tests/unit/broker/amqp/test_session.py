@@ -75,6 +75,14 @@ def test_work_ends_with_it(session: Session) -> None:
     assert ["end", "end"] == ends
 
 
+def test_work_that_comes_too_late(session: Session) -> None:
+    """What is begun after the end does not outlive it."""
+    ends: list[str] = []
+    session.end(Lost("why"))
+    session.spawn(waits(Deferred(), ends))
+    assert ["end"] == ends
+
+
 async def fails(error: Exception) -> None:
     """Work that fails."""
     raise error
