@@ -6,6 +6,8 @@ from pushd.client.http import HttpError
 from pushd.client.wish import EARLIEST, Wish, parse
 from pushd.message import Position
 
+_POSITION = "a position is written epoch:offset, letters and digits, then a whole number"
+
 
 def parsed(query: dict[str, list[str]], header: str = "") -> Wish:
     """Read a request, with limits of two channels and ten bytes."""
@@ -39,8 +41,8 @@ def test_earliest_is_a_position() -> None:
         ({"channel": ["a", "b", "c"]}, "", "at most 2 channels on one connection"),
         ({"channel": [""]}, "", "a channel's name must not be empty"),
         ({"channel": ["x" * 11]}, "", "a channel's name must not exceed 10 bytes"),
-        ({"last_event_id": ["x"]}, "", "a position is written epoch:offset"),
-        ({}, "e1:-5", "a position is written epoch:offset"),
+        ({"last_event_id": ["x"]}, "", _POSITION),
+        ({}, "e1:-5", _POSITION),
     ],
 )
 def test_what_cannot_be_granted_is_said(query: dict[str, list[str]], header: str, text: str) -> None:
