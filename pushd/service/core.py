@@ -1,0 +1,45 @@
+"""What both sides of the daemon, browsers and operators, are built around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pushd.config import Config
+from pushd.drain import Drain
+from pushd.hub import Hub
+from pushd.interfaces import Broker
+from pushd.stats import Stats
+
+__all__ = ["Core"]
+
+
+@dataclass(frozen=True)
+class Core:
+    """The middle of one instance. Only the composition root sees it: parts are given what they need of it.
+
+    Attributes:
+        reactor: Whatever the parts ask of it, each by an interface of its own.
+    """
+
+    config: Config
+    reactor: Any
+    stats: Stats
+    broker: Broker
+    hub: Hub
+    drain: Drain
+
+    def welcome(self) -> bool:
+        """Whether clients are let in now; an outage of the broker keeps nobody out."""
+        return self.hub.warm and not self.drain.draining
+
+    def unready(self) -> list[str]:
+        """Give the reasons why no client should be sent here."""
+        reasons = []
+        if self.drain.draining:
+            reasons.append("draining")
+        if not self.hub.warm:
+            reasons.append("the history has not been read yet")
+        if not self.hub.ready:
+            reasons.append(f"not attached to the broker: {self.broker.status().text}")
+        return reasons

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import time
+
+import jwt
+import pytest
+
+from tests.unit.admin.port import Conversation, request
+from tests.unit.service.tree import ADMIN, UPGRADE, Instance, started
+
+SECRET = "correct horse battery staple, twice over"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/websocket/222", UPGRADE, 101),
+        ("/connection/websocket", UPGRADE, 101),
+        ("/connection/uni_websocket", UPGRADE, 101),
+        ("/connection/uni_sse?cf_connect=%7B%7D", "", 200),
+        ("/events?channel=222", "", 200),
+        ("/", "", 404),
+        ("/elsewhere", "", 404),
+    ],
+)
+def test_the_public_port_has_these_routes(
+    instances: list[Instance], target: str, headers: str, status: int
+) -> None:
+    """Each protocol at its own path, and without the demo nothing at the root."""
+    assert status == started(instances).status(target, headers)
+
+
+def test_the_raw_route_stands_where_it_is_configured(instances: list[Instance]) -> None:
+    """And no longer at its default."""
+    instance = started(instances, WEBSOCKET_PATH="/push/")
+    assert (101, 404) == (instance.status("/push/a", UPGRADE), instance.status("/websocket/a", UPGRADE))
+
+
+def test_the_demo_page_knows_the_raw_route(instances: list[Instance]) -> None:
+    """It is only there when asked for."""
+    instance = started(instances, LISTEN_DEMO="yes", WEBSOCKET_PATH="/push/")
+    page = instance.ask("/").hear_all()
+    assert page.startswith(b"HTTP/1.1 200 ")
+    assert b"/push/" in page
+    assert 200 == instance.status("/", method="HEAD")
+
+
+def test_a_token_is_asked_for_in_jwt_mode(instances: list[Instance]) -> None:
+    """Signed with the configured secret, for the configured audience, by the configured issuer."""
+    instance = started(
+        instances, AUTH_MODE="jwt", AUTH_JWT_SECRET=SECRET, AUTH_JWT_AUDIENCE="push", AUTH_JWT_ISSUER="shop"
+    )
+    claims = {"sub": "7", "exp": time.time() + 60, "aud": "push", "iss": "shop", "channels": ["222"]}
+
+    def answer(secret: str = SECRET, **changes: object) -> int:
+        token = jwt.encode(claims | changes, secret, algorithm="HS256")
+        return instance.status(f"/events?channel=222&token={token}")
+
+    assert 401 == instance.status("/events?channel=222")
+    assert [200, 401, 401, 401] == [
+        answer(),
+        answer(secret="x" * 32),
+        answer(aud="other"),
+        answer(iss="other"),
+    ]
+
+
+def test_what_is_published_reaches_a_client(instances: list[Instance]) -> None:
+    """From the admin port, over the broker and the hub, to a WebSocket; confirmed once it has arrived."""
+    instance = started(instances)
+    client = instance.ask("/websocket/222", UPGRADE)
+    assert client.hear_all().startswith(b"HTTP/1.1 101 ")
+    operator = Conversation(instance.reactor.factories[ADMIN])
+    body = b'{"channel":"222","data":{"n":1}}'
+    operator.say(request("POST", "/api/publish", body, content_type="application/json"))
+    assert b"" == operator.wire.value()
+    instance.reactor.advance(0.1)
+    assert (200, b'\x81\x07{"n":1}') == (operator.hear().status, client.hear_all())
