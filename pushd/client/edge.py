@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IAddress, ITransport
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from pushd.client.address import Proxies
 from pushd.client.head import Request, parse, take_head
@@ -75,6 +76,7 @@ class Route:
             raise HttpError(400, "bad Sec-WebSocket-Key")
 
 
+@implementer(IProtocolNegotiationFactory)
 class Edge(Factory):
     """The public port.
 
@@ -117,6 +119,10 @@ class Edge(Factory):
         if len(self.life.requests) >= self._most_pending:
             return None
         return Visitor(self)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Tell what is spoken behind TLS: Twisted refuses a client that names protocols and none of ours."""
+        return [b"http/1.1"]
 
     def serve(self, request: Request, transport: ITransport) -> Protocol | Response:
         """Do what is asked.

@@ -118,7 +118,8 @@ def test_a_port_in_use_ends_the_start_in_the_background(
 
     assert 1 == process.returncode
     assert "CannotListenError" in errors
-    assert not (tmp_path / "pid").exists()
+    # Its parent ends as soon as it has told of the failure, while it still tidies up.
+    wait_for(lambda: not (tmp_path / "pid").exists(), "end of the background process")
 
 
 def test_mistakes_are_all_that_is_printed(environ: dict[str, str], tmp_path: Path) -> None:

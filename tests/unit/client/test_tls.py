@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from OpenSSL import SSL
-from twisted.internet.ssl import CertificateOptions
+from twisted.internet.ssl import PrivateCertificate
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from pushd.client.address import Proxies
@@ -22,6 +21,9 @@ from pushd.disconnect import KICKED
 from tests.support.line import Line
 from tests.support.public import Probe, Shop, client_frame
 from tests.support.tls import Authority
+
+# Twisted hands its certificates to pyOpenSSL in a form that is going out of use.
+pytestmark = pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")
 
 UPGRADE = (
     b"GET /websocket/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -42,17 +44,14 @@ class Server:
         self.edge = Edge(
             [route], self.shop.life, proxies, origins, message_size=100, most_pending=9, now=lambda: 0.0
         )
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.use_certificate_file(str(certificate))
-        context.use_privatekey_file(str(key))
-        options = CertificateOptions()
-        options._context = context
+        options = PrivateCertificate.loadPEM(certificate.read_bytes() + key.read_bytes()).options()
         wrapper: Any = TLSMemoryBIOFactory(options, False, self.edge, self.shop.clock)
         self.line = Line(wrapper.buildProtocol(None))
         self._coming, self._going = ssl.MemoryBIO(), ssl.MemoryBIO()
         trust = ssl.create_default_context(cafile=str(authority.certificate))
-        self._client = trust.wrap_bio(self._coming, self._going, server_hostname="localhost")
-        self._until(self._client.do_handshake)
+        trust.set_alpn_protocols(["h2", "http/1.1"])
+        self.client = trust.wrap_bio(self._coming, self._going, server_hostname="localhost")
+        self._until(self.client.do_handshake)
 
     def _probe(self, request: Request) -> Probe:
         self.session = Probe(self.shop.hub)
@@ -77,14 +76,14 @@ class Server:
 
     def say(self, data: bytes) -> None:
         """Let the client send."""
-        self._client.write(data)
+        self.client.write(data)
         for _ in range(5):
             self._pump()
 
     def hear(self, size: int) -> bytes:
         """Let the client read so many bytes, slowly."""
         heard = b""
-        while len(heard) < size and (piece := self._until(self._client.read, 3000)):
+        while len(heard) < size and (piece := self._until(self.client.read, 3000)):
             heard += piece
         return heard
 
@@ -95,6 +94,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path)
     yield server
     server.line.close()
+
+
+def test_a_browser_is_offered_what_is_spoken(server: Server) -> None:
+    """Of the protocols that browsers and curl name in their first breath (RFC 7301), HTTP/1.1 is taken."""
+    assert "http/1.1" == server.client.selected_alpn_protocol()
 
 
 def test_order_holds_behind_tls(server: Server) -> None:
