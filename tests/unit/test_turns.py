@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
 from pushd.stats import Stats
 from pushd.turns import Turns
 from tests.support.log import logged
@@ -57,6 +59,16 @@ def test_long_job_yields() -> None:
     assert 7 == len(seen)
     assert [] == clock.getDelayedCalls()
     assert 0.006 == round(stats.longest_turn, 6)
+
+
+@pytest.mark.parametrize(("others", "steps_done"), [(0.001, 3), (0.007, 4), (0.5, 5)])
+def test_busy_reactor(others: float, steps_done: int) -> None:
+    """A turn takes as long as all else before it, within bounds, so that jobs have half of the time."""
+    clock, seen = TurningClock(), list[str]()
+    Turns(clock, Stats()).add(steps(seen, "a", 99, clock, each=0.002))
+    clock.rightNow += others
+    clock.turn()
+    assert steps_done == len(seen)
 
 
 def test_failing_job() -> None:
