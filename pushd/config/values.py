@@ -82,6 +82,10 @@ class Listen(Section):
         "tcp:819${instance}:interface=127.0.0.1", "Operators: /live, /ready, /metrics, /api/, the dashboard."
     )
     control: Endpoint = key("tcp:829${instance}:interface=127.0.0.1", "Operators, over telnet.")
+    reuse_port: Flag = key(
+        "no",
+        "Share the public port with other instances (SO_REUSEPORT; tcp and tcp6 only), see docs/scaling.md.",
+    )
     demo: Flag = key("no", "Serve the demo page at / of the public port.")
 
 
@@ -226,9 +230,11 @@ def contradictions(config: Config) -> Iterator[tuple[str, str, str]]:
     Yields:
         Section, key, and what was expected of it.
     """
-    broker, auth = config.broker, config.auth
+    broker, auth, listen = config.broker, config.auth, config.listen
     if broker.urls[0].scheme == "memory" and config.pushd.instance != "1":
         yield "pushd", "instance", "1 with the memory broker: a second instance would not see its messages"
+    if listen.reuse_port and not listen.public.startswith(("tcp:", "tcp6:")):
+        yield "listen", "reuse_port", "no unless public is a tcp or tcp6 endpoint"
     if bool(broker.certificate) != bool(broker.private_key):
         missing = "private_key" if broker.certificate else "certificate"
         yield "broker", missing, "certificate and private_key both, or neither"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.application import strports
 from twisted.application.service import Service
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.tcp import makeBinding
 
 from pushd.config import Listen
 
@@ -17,13 +19,31 @@ _BACKLOG = 4096
 
 
 def public_port(listen: Listen, factory: IProtocolFactory, reactor: Any) -> Service:
-    """Give the port for browsers."""
-    return strports.service(_with_backlog(listen.public), factory, reactor)
+    """Give the port for browsers, which several instances may share."""
+    listener: Any = _Sharing(reactor) if listen.reuse_port else reactor
+    return strports.service(_with_backlog(listen.public), factory, listener)
 
 
 def operator_port(endpoint: str, factory: IProtocolFactory, reactor: Any) -> Service:
     """Give a port for operators."""
     return strports.service(endpoint, factory, reactor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sharing:
+    """What an endpoint sees of a reactor, whose TCP ports it shares with other processes.
+
+    The kernel spreads new connections over all that listen, provided that each of them asked for it and
+    runs as the same user (socket(7), ``SO_REUSEPORT``).
+    """
+
+    reactor: Any
+
+    def listenTCP(self, port: int, factory: Any, backlog: int, interface: str) -> IListeningPort:
+        """Listen, see :class:`twisted.internet.interfaces.IReactorTCP`."""
+        shared = makeBinding(interface, port, reuseAddress=True, reusePort=True)
+        # Twisted reads the address family from the interface, which must be the binding's.
+        return self.reactor.listenTCP(shared, factory, backlog, interface)  # type: ignore[no-any-return]
 
 
 def _with_backlog(endpoint: str) -> str:

@@ -6,6 +6,7 @@ import http.client
 import json
 import threading
 from collections import Counter
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from pushd.audit.sse import SseClient
 from tests.support.audience import QUICK, Audience
-from tests.support.daemon import Daemon
+from tests.support.daemon import Daemon, start_all
 from tests.support.nginx import Nginx
 from tests.support.rabbitmq import free_port
 from tests.support.wait import wait_for
@@ -146,3 +147,31 @@ def test_other_paths_stop_at_nginx(daemon: Daemon) -> None:
             connection.request("POST", path, json.dumps({"data": 1}))
             assert connection.getresponse().status == 404
             connection.close()
+
+
+def test_a_port_that_instances_share_is_listed_for_each_try() -> None:
+    """Both get clients; who waited for one that died is passed on to the same port, which the other has."""
+    with ExitStack() as stack:
+        shared = free_port()
+        nginx = stack.enter_context(Nginx([shared, shared]))
+        daemons = [stack.enter_context(closing(_sharing(shared, name))) for name in ("a", "b")]
+        start_all(daemons)
+        sockets = [open_socket(f"ws://{nginx.address}/websocket/222") for _ in range(40)]
+        assert {"a", "b"} == set(map(heartbeat, sockets))
+        for socket in sockets:
+            socket.close()
+
+        daemons[0].freeze()
+        waiting = [http.client.HTTPConnection(nginx.host, nginx.port, timeout=10) for _ in range(40)]
+        for each in waiting:
+            stack.enter_context(closing(each)).request("GET", "/connection/elsewhere")
+        daemons[0].kill()
+        assert [404] * 40 == [each.getresponse().status for each in waiting]
+        retried = f"upstream=127.0.0.1:{shared}, 127.0.0.1:{shared} status=502, 404"
+        wait_for(lambda: retried in nginx.access_log, "client that was passed on")
+
+
+def _sharing(port: int, name: str) -> Daemon:
+    """Make an instance that shares its port with others, and whose heartbeats answer ``name``."""
+    keys = {"listen.public": f"tcp:{port}:interface=127.0.0.1", "listen.reuse_port": "yes"}
+    return Daemon("1", keys | {"websocket.heartbeat_reply": f'{{"Received: ": "{name}"}}'})

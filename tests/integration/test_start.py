@@ -97,10 +97,17 @@ def test_json_lines_are_all_json(environ: dict[str, str], tmp_path: Path) -> Non
     assert all({"time", "level", "namespace", "message"} <= json.loads(line).keys() for line in lines)
 
 
-@pytest.mark.parametrize("name", ["public", "admin", "control"])
-def test_a_port_in_use_ends_the_start(environ: dict[str, str], tmp_path: Path, taken: int, name: str) -> None:
-    """One line names the listener, the exit code is 1, there is no traceback."""
-    endpoint = {f"PUSHD_LISTEN_{name.upper()}": f"tcp:{taken}:interface=127.0.0.1"}
+@pytest.mark.parametrize(
+    ("name", "reuse"), [("public", "no"), ("public", "yes"), ("admin", "no"), ("control", "no")]
+)
+def test_a_port_in_use_ends_the_start(
+    environ: dict[str, str], tmp_path: Path, taken: int, name: str, reuse: str
+) -> None:
+    """One line names the listener, the exit code is 1, there is no traceback. Sharing takes two who agree."""
+    endpoint = {
+        f"PUSHD_LISTEN_{name.upper()}": f"tcp:{taken}:interface=127.0.0.1",
+        "PUSHD_LISTEN_REUSE_PORT": reuse,
+    }
     code, output, errors = _run(environ | endpoint, tmp_path)
 
     assert (1, "") == (code, errors)

@@ -99,6 +99,10 @@ class Daemon:
         """Ask it to drain and end, without waiting for it."""
         self._signal(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Let it do nothing more, as a machine that hangs would; :meth:`kill` still ends it."""
+        self._signal(signal.SIGSTOP)
+
     def ended(self, timeout: float = 40.0) -> int:
         """Wait until the process has ended and give its exit code."""
         assert self._process is not None

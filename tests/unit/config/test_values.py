@@ -45,6 +45,20 @@ def test_defaults_are_those_of_the_first_instance() -> None:
             ),
         ),
         (
+            {"PUSHD_LISTEN_REUSE_PORT": "yes", "PUSHD_LISTEN_PUBLIC": "unix:/run/pushd.sock"},
+            (
+                "PUSHD_LISTEN_REUSE_PORT: [listen] reuse_port = yes: expected no unless public is a tcp or "
+                "tcp6 endpoint"
+            ),
+        ),
+        (
+            {"PUSHD_LISTEN_REUSE_PORT": "yes", "PUSHD_LISTEN_PUBLIC": "systemd:domain=INET:name=ws"},
+            (
+                "PUSHD_LISTEN_REUSE_PORT: [listen] reuse_port = yes: expected no unless public is a tcp or "
+                "tcp6 endpoint"
+            ),
+        ),
+        (
             {"PUSHD_BROKER_CERTIFICATE": __file__},
             "default: [broker] private_key = : expected certificate and private_key both, or neither",
         ),

@@ -62,6 +62,7 @@ class Reactor(MemoryReactorClock):
         super().__init__()
         self.journal: list[str] = []
         self.backlogs: dict[object, int] = {}
+        self.interfaces: dict[object, str] = {}
         self.factories: dict[object, Any] = {}
         self._taken = taken
 
@@ -69,7 +70,7 @@ class Reactor(MemoryReactorClock):
         """Listen, or find the port taken."""
         if port == self._taken:
             raise CannotListenError(interface, port, OSError(98, "Address already in use"))
-        self.factories[port], self.backlogs[port] = factory, backlog
+        self.factories[port], self.backlogs[port], self.interfaces[port] = factory, backlog, interface
         return Listening(port, self.journal)
 
     def listenUNIX(
