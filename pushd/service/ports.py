@@ -7,8 +7,10 @@ from typing import Any
 
 from twisted.application import strports
 from twisted.application.service import Service
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.internet.tcp import makeBinding
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.tcp import Port, makeBinding
+from zope.interface import implementer
 
 from pushd.config import Listen
 
@@ -17,11 +19,16 @@ __all__ = ["operator_port", "public_port"]
 _BACKLOG = 4096
 """Connections that the kernel holds until we accept them; Twisted's 50 are few when a herd comes back."""
 
+_ACCEPTS = 100
+"""Connections accepted in one turn, about 10 ms with their handshakes; Twisted takes ever more in a herd."""
+
 
 def public_port(listen: Listen, factory: IProtocolFactory, reactor: Any) -> Service:
     """Give the port for browsers, which several instances may share."""
     listener: Any = _Sharing(reactor) if listen.reuse_port else reactor
-    return strports.service(_with_backlog(listen.public), factory, listener)
+    service = strports.service(_with_backlog(listen.public), factory, listener)
+    service.endpoint = _Paced(service.endpoint)
+    return service
 
 
 def operator_port(endpoint: str, factory: IProtocolFactory, reactor: Any) -> Service:
@@ -44,6 +51,31 @@ class _Sharing:
         shared = makeBinding(interface, port, reuseAddress=True, reusePort=True)
         # Twisted reads the address family from the interface, which must be the binding's.
         return self.reactor.listenTCP(shared, factory, backlog, interface)  # type: ignore[no-any-return]
+
+
+@implementer(IStreamServerEndpoint)
+@dataclass(frozen=True, slots=True)
+class _Paced:
+    """An endpoint whose port leaves the rest of a herd to later turns, so that messages flow meanwhile."""
+
+    endpoint: Any
+
+    def listen(self, factory: Any) -> Deferred[IListeningPort]:
+        """Listen, see :class:`twisted.internet.interfaces.IStreamServerEndpoint`."""
+        return self.endpoint.listen(factory).addCallback(_pace)  # type: ignore[no-any-return]
+
+
+def _pace(port: IListeningPort) -> IListeningPort:
+    """Bound what Twisted raises by 20 with each turn that it was used up in."""
+    if isinstance(port, Port):
+        accept = port.doRead
+
+        def accept_some() -> None:
+            port.numberAccepts = min(port.numberAccepts, _ACCEPTS)
+            accept()
+
+        port.doRead = accept_some  # type: ignore[method-assign]
+    return port
 
 
 def _with_backlog(endpoint: str) -> str:

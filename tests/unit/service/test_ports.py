@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
-from twisted.internet.tcp import makeBinding
+from typing import Any
 
+import pytest
+from twisted.internet.protocol import Factory
+from twisted.internet.tcp import Port, makeBinding
+
+from pushd.config import load
+from pushd.service.ports import public_port
 from tests.unit.service.tree import ADMIN, CONTROL, Instance, started
 
 
@@ -39,3 +44,37 @@ def test_the_public_port_may_be_shared(
     shared = makeBinding(interface, 8091, reuseAddress=True, reusePort=True)
     assert {shared, ADMIN, CONTROL} == set(instance.reactor.factories)
     assert (backlog, interface) == (instance.reactor.backlogs[shared], instance.reactor.interfaces[shared])
+
+
+class Herd(Port):
+    """A port that always finds as many as it takes, and then takes more, as Twisted's does."""
+
+    def __init__(self) -> None:
+        super().__init__(0, Factory())
+        self.taken: list[int] = []
+
+    def doRead(self) -> None:
+        """Take them."""
+        self.taken.append(self.numberAccepts)
+        self.numberAccepts += 20
+
+
+class Listener:
+    """A reactor that has this port only."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    def listenTCP(self, *_: object, **__: object) -> Port:
+        """Give it."""
+        return self._port
+
+
+def test_a_herd_comes_in_by_the_hundred() -> None:
+    """However many wait, a turn of the reactor has other things to do, too."""
+    port = Herd()
+    listener: Any = Listener(port)
+    public_port(load(environ={}).config.listen, Factory(), listener).privilegedStartService()
+    for _ in range(3):
+        port.doRead()
+    assert [100, 100, 100] == port.taken
