@@ -1,7 +1,7 @@
 """``twistd pushd``: its options, and the service it runs. The only importer of the global reactor.
 
-Whatever keeps the daemon from starting is said on standard error without a traceback, and twistd ends
-with exit code 1. After a drain it ends with 0.
+Whatever keeps the daemon from starting is said without a traceback, and twistd ends with exit code 1, or 78
+when it is the configuration. After a drain it ends with 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistedOptions
 
-from pushd import log, service
+from pushd import __version__, log, service
 from pushd.config import ConfigError, Effective, Listen, Log, load, show
 
 __all__ = ["Daemon", "Options", "makeService"]
@@ -52,10 +52,17 @@ class Options(TwistedOptions):
         try:
             self.effective = load(self["config"], self["instance"], os.environ)
         except ConfigError as error:
-            raise SystemExit(str(error)) from None
+            print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
+            # sysexits.h: what tells a supervisor that trying again will not help.
+            raise SystemExit(1 if self["check"] else os.EX_CONFIG) from None
         if self["check"]:
             print(show(self.effective))  # noqa: T201 - it is what --check is for
             raise SystemExit(0)
+
+    def opt_version(self) -> None:
+        """Print pushd's version and exit."""
+        print(f"pushd {__version__}")  # noqa: T201 - it was asked for
+        raise SystemExit(0)
 
 
 class Daemon(MultiService):
@@ -94,11 +101,22 @@ class Daemon(MultiService):
     def _start(self, start: Callable[[], None]) -> None:
         try:
             start()
-        except CannotListenError as error:
-            if not self._foreground:
+        except (CannotListenError, OSError) as error:
+            refused = _refused(error)
+            if refused is None or not self._foreground:
                 raise
-            _log.critical("{refusal}", refusal=_refusal(error, self._listen))
+            _log.critical("{refusal}", refusal=_refusal(refused, self._listen))
             raise SystemExit(1) from None
+
+
+def _refused(error: CannotListenError | OSError) -> CannotListenError | None:
+    """Give the refusal that an error is: Twisted lets through what goes wrong with a unix socket's lock."""
+    if isinstance(error, CannotListenError):
+        return error
+    lock = os.fsdecode(error.filename2 or "")
+    if not lock.endswith(".lock"):
+        return None
+    return CannotListenError(None, lock.removesuffix(".lock"), OSError(error.errno, error.strerror))
 
 
 def _refusal(error: CannotListenError, listen: Listen) -> str:

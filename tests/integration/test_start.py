@@ -130,12 +130,12 @@ def test_a_port_in_use_ends_the_start_in_the_background(
 
 
 def test_mistakes_are_all_that_is_printed(environ: dict[str, str], tmp_path: Path) -> None:
-    """Every mistake in a line on standard error, exit code 1; neither usage nor traceback."""
+    """Every mistake in a line on standard error, and the exit code for it; neither usage nor traceback."""
     path = tmp_path / "pushd.ini"
     path.write_text("[limits]\nconnections = many\nhandshake_timeout = 5x\n")
     code, output, errors = _run(environ, tmp_path, "--config", str(path))
 
-    assert (1, "") == (code, output)
+    assert (os.EX_CONFIG, "") == (code, output)
     assert [f"{path}:2: [limits] connections = many", f"{path}:3: [limits] handshake_timeout = 5x"] == [
         line.partition(": expected")[0] for line in errors.splitlines()
     ]

@@ -15,13 +15,29 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogPublisher, formatEvent, globalLogPublisher
 from twisted.plugin import getPlugins
 
+from pushd import __version__
 from pushd.config import load
 from pushd.tap import Daemon, Options, makeService
 
 _TWISTD = {"nodaemon": 1, "logfile": None, "syslog": 0}
 
 
-class Refused(Service):
+class Broken(Service):
+    """A service that does not start.
+
+    Args:
+        error: Why.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def startService(self) -> None:
+        """Fail as an endpoint does."""
+        raise self._error
+
+
+class Refused(Broken):
     """A service whose port somebody else has.
 
     Args:
@@ -29,11 +45,7 @@ class Refused(Service):
     """
 
     def __init__(self, interface: str | None, port: object) -> None:
-        self._error = CannotListenError(interface, port, OSError(98, "Address already in use"))
-
-    def startService(self) -> None:
-        """Fail as an endpoint does."""
-        raise self._error
+        super().__init__(CannotListenError(interface, port, OSError(98, "Address already in use")))
 
 
 class Privileged(Refused):
@@ -113,14 +125,24 @@ def test_check_shows_and_ends(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("check", [[], ["--check"]])
-def test_a_wrong_configuration_ends_with_its_problems(check: list[str]) -> None:
-    """The interpreter prints the text on standard error and exits with 1, without a traceback."""
+@pytest.mark.parametrize(("check", "code"), [([], 78), (["--check"], 1)])
+def test_a_wrong_configuration_ends_with_its_problems(
+    check: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They stand on standard error; a supervisor can tell that trying again will not help."""
     with pytest.raises(SystemExit) as caught:
         _parsed("--instance", "2", *check)
 
-    assert str(caught.value.code).startswith("--instance: [pushd] instance = 2: expected 1")
-    assert caught.value.__suppress_context__
+    assert code == caught.value.code
+    assert capsys.readouterr().err.startswith("--instance: [pushd] instance = 2: expected 1")
+
+
+def test_the_version_is_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not Twisted's, which twistd itself tells."""
+    with pytest.raises(SystemExit) as caught:
+        _parsed("--version")
+
+    assert (0, f"pushd {__version__}\n") == (caught.value.code, capsys.readouterr().out)
 
 
 def _refusal(daemon: Daemon, events: list[Any]) -> str:
@@ -163,6 +185,20 @@ def test_a_port_in_use_names_the_listener(
 ) -> None:
     """One line says which key to change, and the process ends with 1."""
     assert _refusal(_daemon(Refused(interface, port), **listen), []).startswith(expected)
+
+
+def test_a_socket_in_no_folder_is_refused_alike() -> None:
+    """Twisted fails with another error then, about a lock beside the socket."""
+    error = FileNotFoundError(2, "No such file", "7", None, b"/none/p.lock")
+    daemon = _daemon(Broken(error), admin="unix:/none/p")
+
+    assert "[listen] admin: cannot listen on /none/p: [Errno 2] No such file" == _refusal(daemon, [])
+
+
+def test_other_errors_are_not_taken_for_a_refusal() -> None:
+    """What nobody foresaw keeps its traceback."""
+    with pytest.raises(FileNotFoundError):
+        _daemon(Broken(FileNotFoundError(2, "No such file", "x"))).startService()
 
 
 def test_the_privileged_step_is_guarded_too() -> None:
