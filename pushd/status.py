@@ -72,7 +72,9 @@ class Status:
     def line(self) -> str:
         """Give the one line a service manager shows."""
         state = f"not ready ({'; '.join(self.unready)})" if self.unready else "ready"
-        return f"{state}, clients {sum(self.clients.values())}, {self._broker_line()}"
+        # Why the broker is away stands in the reasons already.
+        broker = f", {self._broker_line()}" if self.attached else ""
+        return f"{state}, clients {sum(self.clients.values())}{broker}"
 
     def as_json(self) -> dict[str, object]:
         """Give what a program reads; units stand in the names."""

@@ -20,8 +20,8 @@ __all__ = ["Notifier", "Systemd", "watchdog_seconds"]
 
 _log = Logger()
 
-_STATUS_EVERY = 10.0
-"""Seconds between two refreshed ``STATUS=`` lines when there is no watchdog."""
+_STATUS_EVERY = 2.0
+"""Seconds between two refreshed ``STATUS=`` lines, at most: who looks should not see what is long over."""
 
 
 def watchdog_seconds(environ: Mapping[str, str], pid: int) -> float:
@@ -73,8 +73,9 @@ class Systemd:
     def __init__(self, environ: Mapping[str, str], status: Callable[[], str], clock: IReactorTime) -> None:
         self._notifier = Notifier(environ.get("NOTIFY_SOCKET", ""))
         self._status = status
-        # A third of the deadline: two signs of life may be late before systemd acts.
-        self._interval = watchdog_seconds(environ, os.getpid()) / 3 or _STATUS_EVERY
+        # At least thrice in the watchdog's time: two signs of life may be late before systemd acts.
+        deadline = watchdog_seconds(environ, os.getpid())
+        self._interval = min(deadline / 3 or _STATUS_EVERY, _STATUS_EVERY)
         self._pulse = LoopingCall(self._beat)
         self._pulse.clock = clock
 

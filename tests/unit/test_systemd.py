@@ -100,12 +100,13 @@ def test_a_life(manager: socket.socket) -> None:
     assert [] == heard(manager)
 
 
-def test_status_without_a_watchdog(manager: socket.socket) -> None:
-    """Without a deadline the status is refreshed all the same, every ten seconds."""
+@pytest.mark.parametrize("watchdog", [{}, {"WATCHDOG_USEC": "30000000"}])
+def test_the_status_is_never_old(manager: socket.socket, watchdog: dict[str, str]) -> None:
+    """Without a deadline, or with a long one, the status is refreshed all the same, every two seconds."""
     clock = Clock()
-    Systemd({"NOTIFY_SOCKET": manager.getsockname()}, lambda: "fine", clock).start()
+    Systemd({"NOTIFY_SOCKET": manager.getsockname()} | watchdog, lambda: "fine", clock).start()
     heard(manager)
-    clock.advance(9.9)
+    clock.advance(1.9)
     assert [] == heard(manager)
     clock.advance(0.1)
     assert ["WATCHDOG=1\nSTATUS=fine"] == heard(manager)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from service_identity import VerificationError
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectError, ConnectionDone
 
 __all__ = ["Lost", "explain"]
 
@@ -55,6 +56,9 @@ def explain(error: BaseException) -> Lost:
         return Lost(_line(f"the broker's certificate does not name this host: {error.errors}"))
     if isinstance(error, ConnectionDone):
         return Lost("the broker closed the connection without a reason")
+    if isinstance(error, ConnectError) and error.osError:
+        # Twisted would say it thrice, with the name of its class.
+        return Lost(os.strerror(error.osError))
     if not code:
         return Lost(_line(f"{type(error).__name__}: {error}"))
     text = _line(error.reply_text)  # type: ignore[attr-defined]

@@ -83,7 +83,8 @@ def test_one_printable_line() -> None:
 
 
 def test_other_errors() -> None:
-    """Errors of the network are named, the plain end of a connection is described."""
+    """Errors of the network are named, those of the system once, the end of a connection is described."""
+    assert explain(error.ConnectionRefusedError(osError=111)).reason == "Connection refused"
     assert explain(error.ConnectionRefusedError()).reason.startswith("ConnectionRefusedError: ")
     assert "closed the connection" in explain(ConnectionDone()).reason
     assert "does not name this host" in explain(VerificationError([])).reason
