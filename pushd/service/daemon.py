@@ -6,6 +6,7 @@ import gc
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from pushd.admin.loop import LoopLag
 from pushd.client.sweep import Sweep
@@ -15,6 +16,8 @@ from pushd.interfaces import Broker
 from pushd.systemd import Systemd
 
 __all__ = ["Pushd"]
+
+_log = Logger()
 
 
 class Pushd(MultiService):
@@ -70,6 +73,7 @@ class Pushd(MultiService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        _log.info("stopping; clients to send away: {count}", count=len(self._hub.connections))
         self._systemd.stopping(self._drain.longest)
         await self._public.disownServiceParent()
         await self._drain.run()
@@ -78,6 +82,7 @@ class Pushd(MultiService):
         self._lag.stop()
         self._systemd.stop()
         await super().stopService()
+        _log.info("stopped")
 
 
 def _tune_collector() -> None:
