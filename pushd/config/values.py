@@ -232,7 +232,8 @@ def contradictions(config: Config) -> Iterator[tuple[str, str, str]]:
     """
     broker, auth, listen = config.broker, config.auth, config.listen
     if broker.urls[0].scheme == "memory" and config.pushd.instance != "1":
-        yield "pushd", "instance", "1 with the memory broker: a second instance would not see its messages"
+        expected = "1 with the memory broker, whose messages no second instance sees; set url of [broker]"
+        yield "pushd", "instance", expected
     if listen.reuse_port and not listen.public.startswith(("tcp:", "tcp6:")):
         yield "listen", "reuse_port", "no unless public is a tcp or tcp6 endpoint"
     if bool(broker.certificate) != bool(broker.private_key):

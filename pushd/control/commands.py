@@ -131,7 +131,7 @@ class Commands:
     def _kick(self, rest: str) -> Reply:
         number = _number(rest)
         if number is None:
-            return Reply(501, ("usage: kick CLIENT, a number that clients gives",))
+            return Reply(501, ('usage: kick CLIENT, a number that "clients" shows',))
         client = next((each for each in self._roster.connections if each.number == number), None)
         if client is None:
             return Reply(550, ("no client has this number",))
@@ -141,7 +141,7 @@ class Commands:
     def _clients(self, rest: str) -> Reply:
         after = _number(rest) if rest.strip() else -1
         if after is None:
-            return Reply(501, ("usage: clients [AFTER], a number that clients gives",))
+            return Reply(501, ('usage: clients [AFTER], a number that "clients" shows',))
         everyone = self._roster.connections
         rest_of_them = (client for client in everyone if client.number > after)
         shown = heapq.nsmallest(_PAGE, rest_of_them, key=lambda client: client.number)
@@ -167,7 +167,7 @@ def _bare(command: Callable[[], Reply]) -> Callable[[str], Reply]:
     """Make a handler of a command that takes nothing."""
 
     def handler(rest: str) -> Reply:
-        return Reply(501, ("this command stands alone",)) if rest.strip() else command()
+        return Reply(501, ("this command takes nothing more",)) if rest.strip() else command()
 
     return handler
 

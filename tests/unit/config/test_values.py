@@ -40,8 +40,8 @@ def test_defaults_are_those_of_the_first_instance() -> None:
         (
             {"PUSHD_PUSHD_INSTANCE": "2"},
             (
-                "PUSHD_PUSHD_INSTANCE: [pushd] instance = 2: expected 1 with the memory broker: "
-                "a second instance would not see its messages"
+                "PUSHD_PUSHD_INSTANCE: [pushd] instance = 2: expected 1 with the memory broker, "
+                "whose messages no second instance sees; set url of [broker]"
             ),
         ),
         (

@@ -61,7 +61,7 @@ def test_quit() -> None:
 @pytest.mark.parametrize("line", ["help me", "status x", "channels x", "quit x"])
 def test_commands_that_stand_alone(line: str) -> None:
     """What takes nothing refuses something."""
-    assert Reply(501, ("this command stands alone",)) == run(line)
+    assert Reply(501, ("this command takes nothing more",)) == run(line)
 
 
 def test_broadcast() -> None:
@@ -117,7 +117,7 @@ def test_kick() -> None:
 @pytest.mark.parametrize("rest", ["", " x", " -1", " \u0663", " " + "9" * 20])
 def test_kick_without_a_number(rest: str) -> None:
     """What is no number is your mistake."""
-    assert Reply(501, ("usage: kick CLIENT, a number that clients gives",)) == run("kick" + rest)
+    assert Reply(501, ('usage: kick CLIENT, a number that "clients" shows',)) == run("kick" + rest)
 
 
 def test_kick_nobody() -> None:
@@ -152,7 +152,7 @@ def test_pages_of_clients() -> None:
 
 def test_clients_after_what() -> None:
     """A page begins after a number."""
-    assert Reply(501, ("usage: clients [AFTER], a number that clients gives",)) == run("clients all")
+    assert Reply(501, ('usage: clients [AFTER], a number that "clients" shows',)) == run("clients all")
 
 
 def test_channels() -> None:
