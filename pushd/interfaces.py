@@ -21,6 +21,7 @@ __all__ = [
     "BrokerStatus",
     "Connection",
     "Encoding",
+    "Page",
     "PublishError",
     "ReadError",
     "Roster",
@@ -43,7 +44,22 @@ class PublishError(Exception):
 
 
 class ReadError(Exception):
-    """The broker no longer holds, or cannot give, the messages asked for."""
+    """The broker cannot give the messages asked for, now or ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the log, read back: every message with ``after < offset <= reached``, on whatever channel.
+
+    Attributes:
+        messages: In offset order.
+        after: Where it begins: as asked for, or above when the broker no longer holds what followed there.
+        reached: Where it ends, between two offsets; above where it was asked to begin.
+    """
+
+    messages: Sequence[Message]
+    after: int
+    reached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +114,15 @@ class Broker(Protocol):
     def ack(self, offset: int) -> None:
         """Everything up to ``offset`` has been fanned out: the broker may send more."""
 
-    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Sequence[Message]]:
-        """Read back the messages with ``after < offset <= until`` of the current epoch.
+    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Page]:
+        """Read back the messages with ``after < offset <= until`` of the current epoch, or the first of them.
 
-        The Deferred fails with :class:`ReadError` when they are no longer whole, exceed
-        ``max_bytes`` of bodies, or cannot be had now.
+        Args:
+            after: An offset.
+            until: An offset above it, of a message or below that of one.
+            max_bytes: Where the page ends, give or take a message: a bound for bodies and what they cost.
+
+        The Deferred fails with :class:`ReadError`, and may be cancelled.
         """
 
     def status(self) -> BrokerStatus:

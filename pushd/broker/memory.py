@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from pushd.broker.codec import Properties, Refused, decode, encode
-from pushd.interfaces import BrokerEvents, BrokerStatus, PublishError, ReadError
+from pushd.interfaces import BrokerEvents, BrokerStatus, Page, PublishError, ReadError
 from pushd.message import Message, Publication
 from pushd.stats import Stats
 
@@ -84,7 +84,7 @@ class MemoryBroker:
         after: int,  # noqa: ARG002  # the interface's, like the others
         until: int,  # noqa: ARG002
         max_bytes: int,  # noqa: ARG002
-    ) -> Deferred[Sequence[Message]]:
+    ) -> Deferred[Page]:
         """Fail: whatever could be read back is in the history already."""
         return fail(ReadError("the embedded broker keeps no messages"))
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_twisted
 from twisted.internet import reactor  # noqa: TID251  # the tests run in it
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import CancelledError, gatherResults
+from twisted.internet.task import deferLater
 
 from pushd.broker.memory import MemoryBroker
 from pushd.interfaces import PublishError, ReadError
@@ -226,9 +227,47 @@ async def test_read(broker: Broker, kind: str) -> None:
         with pytest.raises(ReadError):
             await broker.read(offsets[0], offsets[-1], 1 << 20)
         return
-    read = await broker.read(offsets[4], offsets[9], 1 << 20)
+    page = await broker.read(offsets[4], offsets[9], 1 << 20)
     expected = [message for message in listener.messages if offsets[4] < message.offset <= offsets[9]]
-    assert [(m.offset, m.channel, m.body) for m in expected] == [(m.offset, m.channel, m.body) for m in read]
-    assert [] == list(await broker.read(offsets[9], offsets[9], 0))
-    with pytest.raises(ReadError):
-        await broker.read(offsets[4], offsets[9], 4)
+    assert [(m.offset, m.channel, m.body) for m in expected] == [
+        (m.offset, m.channel, m.body) for m in page.messages
+    ]
+    assert (offsets[4], offsets[9]) == (page.after, page.reached)
+
+
+@pytest.mark.parametrize("kind", ["stream"], indirect=True)
+@pytest_twisted.ensureDeferred
+async def test_read_page_by_page(broker: Broker) -> None:
+    """A full page ends between two offsets, and the next one goes on from there until all is whole."""
+    listener = await attach(broker)
+    for number in range(20):
+        await broker.publish(Publication(b"%d" % number, ("a", "b")))
+    await listener.received(40)
+    at, until, read, pages = listener.messages[0].offset, listener.messages[-1].offset, [], 0
+    while at < until:
+        page = await broker.read(at, until, 1000)
+        assert page.after == at
+        read += page.messages
+        at, pages = page.reached, pages + 1
+    assert [(m.offset, m.channel) for m in listener.messages[2:]] == [(m.offset, m.channel) for m in read]
+    assert 3 < pages < 19
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_reading_may_be_cancelled(broker: Broker, kind: str) -> None:
+    """At whatever moment: the consumer does not notice, and the next reading works."""
+    listener = await attach(broker)
+    await gatherResults([broker.publish(Publication(b"%d" % number, ("c",))) for number in range(500)])
+    await listener.received(500)
+    offsets = [message.offset for message in listener.messages]
+    for turns in range(0, 60, 6):
+        reading = broker.read(offsets[0], offsets[-1] + 1000, 1 << 30)
+        reading.addErrback(lambda failure: failure.trap(CancelledError, ReadError))
+        for _ in range(turns):
+            await deferLater(reactor, 0)
+        reading.cancel()
+    await broker.publish(Publication(b"x", ("c",)))
+    await listener.received(501)
+    assert [1] == [len(listener.told(event)) for event in ("attached",)]
+    if kind == "stream":
+        assert 499 == len((await broker.read(offsets[0], offsets[-1], 1 << 20)).messages)

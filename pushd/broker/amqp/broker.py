@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,8 @@ from pushd.broker.amqp.outbox import Unroutable
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.amqp.stream import StreamConsumer
 from pushd.broker.backoff import Backoff
-from pushd.interfaces import BrokerEvents, BrokerStatus, ReadError
-from pushd.message import Message, Publication
+from pushd.interfaces import BrokerEvents, BrokerStatus, Page, ReadError
+from pushd.message import Publication
 from pushd.stats import Stats
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class AmqpBroker:
         """Let the broker send more; see :class:`pushd.interfaces.Broker`."""
         self._consumer.ack(offset)
 
-    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Sequence[Message]]:
+    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Page]:
         """Read back from the stream; see :class:`pushd.interfaces.Broker`."""
         if isinstance(self._consumer, StreamConsumer):
             return self._consumer.read(after, until, max_bytes)

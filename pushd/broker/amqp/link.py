@@ -90,9 +90,9 @@ class Link(Protocol):
             ended(self.lost)
 
     def channel(self) -> Deferred[Channel]:
-        """Open a channel."""
+        """Open a channel; may be cancelled."""
         assert self._wire is not None
-        opened: Deferred[Any] = Deferred()
+        opened: Deferred[Any] = Deferred(lambda _: channel.close())
         try:
             channel = Channel(self._wire.channel(on_open_callback=opened.callback), opened)
         except AMQPError as error:  # closed, or just closing
@@ -250,12 +250,12 @@ class Channel:
             raise self.lost or explain(error) from error
 
     def close(self) -> None:
-        """Close it, if it is open; what was on its way is dropped.
+        """Close it, if it is open or about to be; what was on its way is dropped.
 
         Consumers are never cancelled by themselves: pika would reject what is still on its way, and a stream
         answers ``basic.reject`` by closing the connection.
         """
-        if self._channel.is_open:
+        if not (self._channel.is_closing or self._channel.is_closed):
             self._channel.close()
 
     def _done(self, result: Any, call: Deferred[Any]) -> Any:

@@ -12,16 +12,19 @@ from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.link import Channel, Link
 from pushd.broker.codec import Refused, decode
 from pushd.broker.marks import Life, Mark
-from pushd.interfaces import ReadError
+from pushd.interfaces import Page, ReadError
 from pushd.message import Message
 
-__all__ = ["find_end", "offset_of", "read_back", "scan_marks"]
+__all__ = ["find_end", "offset_of", "read_page", "scan_marks"]
 
 _PREFETCH = 200
 """Records the broker sends ahead."""
 
 _SILENCE = 10.0
 """Seconds without a record after which reading is given up."""
+
+_RECORD = 200
+"""Bytes that count for a record besides its body, so that a page of empty ones has an end too."""
 
 Publish = Callable[[], Coroutine[Any, Any, None]]
 
@@ -34,37 +37,34 @@ def offset_of(properties: Any) -> int:
     return int(properties.headers["x-stream-offset"])
 
 
-async def read_back(  # noqa: PLR0917  # called in one place
+async def read_page(  # noqa: PLR0917  # called in one place
     clock: IReactorTime, link: Link, stream: str, after: int, until: int, max_bytes: int
-) -> Sequence[Message]:
+) -> Page:
     """Give the messages with ``after < offset <= until``; see :meth:`pushd.interfaces.Broker.read`.
 
     Raises:
-        ReadError: They are no longer whole, too much, or cannot be read.
+        ReadError: They cannot be read.
     """
     found: list[Message] = []
     room = max_bytes
-    first = True
+    begins, reached = -1, after
 
     def visit(offset: int, routing_key: object, properties: Any, body: bytes) -> bool:
-        nonlocal first, room
-        # RabbitMQ starts at the oldest record left, without a word, when the one asked for is gone.
-        if first and offset > after + 1:
-            raise ReadError("the stream no longer holds everything asked for")
-        first = False
+        nonlocal begins, reached, room
+        if begins < 0:
+            # RabbitMQ starts at the oldest record left, without a word, when the one asked for is gone.
+            begins = max(after, min(offset - 1, until))
+        reached = max(reached, min(offset, until))
         if after < offset <= until and Mark.read(properties.headers) is None:
-            room -= len(body)
-            if room < 0:
-                raise ReadError("more than may be read back")
+            room -= len(body) + _RECORD
             found.extend(_decode(offset, routing_key, properties, body))
-        return offset >= until
+        return reached == until or (room <= 0 and reached > after)
 
-    if after < until:
-        try:
-            await _scan(clock, link, stream, max(after, 0), visit)
-        except Lost as lost:
-            raise ReadError(lost.reason) from lost
-    return found
+    try:
+        await _scan(clock, link, stream, max(after, 0), visit)
+    except Lost as lost:
+        raise ReadError(lost.reason) from lost
+    return Page(found, begins, reached)
 
 
 async def find_end(clock: IReactorTime, link: Link, stream: str, nonce: str, publish: Publish) -> int:

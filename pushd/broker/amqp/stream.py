@@ -6,7 +6,6 @@ the marks it publishes into the stream from time to time must come back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -20,12 +19,11 @@ from pushd.broker.amqp.consumer import Consumer
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.outbox import Unroutable
 from pushd.broker.amqp.publisher import Publisher
-from pushd.broker.amqp.reader import find_end, offset_of, read_back, scan_marks
+from pushd.broker.amqp.reader import find_end, offset_of, read_page, scan_marks
 from pushd.broker.amqp.session import Session
 from pushd.broker.amqp.topology import declare_exchange, declare_stream
 from pushd.broker.marks import Found, Life, Mark, OtherLife
-from pushd.interfaces import PublishError, ReadError
-from pushd.message import Message
+from pushd.interfaces import Page, PublishError, ReadError
 
 __all__ = ["StreamConsumer"]
 
@@ -57,13 +55,13 @@ class StreamConsumer(Consumer):
         self._session: Session | None = None
         self._fresh = True
 
-    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Sequence[Message]]:
+    def read(self, after: int, until: int, max_bytes: int) -> Deferred[Page]:
         """Read back a part; see :meth:`pushd.interfaces.Broker.read`."""
         session = self._session
         if session is None or not self.attached:
             return fail(ReadError("the stream is not attached"))
         stream = self._section.stream
-        return Deferred.fromCoroutine(read_back(self._clock, session.link, stream, after, until, max_bytes))
+        return Deferred.fromCoroutine(read_page(self._clock, session.link, stream, after, until, max_bytes))
 
     async def _prepare(self, session: Session) -> None:
         await declare_exchange(session.link, self._section.exchange)

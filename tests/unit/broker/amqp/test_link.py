@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pika.exceptions import ChannelClosedByBroker, ChannelWrongStateError
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -101,6 +102,20 @@ def test_a_channel_of_a_lost_connection() -> None:
     link.connectionLost(Failure(ConnectionLost()))
     assert isinstance(failure_of(link.opened), Lost)
     assert link.lost is failure_of(link.channel())
+
+
+def test_a_channel_that_nobody_waits_for_any_more_is_closed() -> None:
+    """Once it is open it would stay so, and pika closes one that is about to be."""
+    link, _ = connected()
+    closed: list[str] = []
+    opening = PikaChannel()
+    opening.is_closing = opening.is_closed = False  # type: ignore[attr-defined]
+    opening.close = lambda: closed.append("closed")  # type: ignore[attr-defined]
+    link._wire = SimpleNamespace(channel=lambda **_: opening)  # type: ignore[assignment]
+    awaited = link.channel()
+    awaited.cancel()
+    assert isinstance(failure_of(awaited), CancelledError)
+    assert ["closed"] == closed
 
 
 def test_what_is_no_amqp_ends_the_connection() -> None:

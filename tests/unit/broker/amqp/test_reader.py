@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
-from pushd.broker.amqp.reader import find_end, read_back, scan_marks
+from pushd.broker.amqp.reader import find_end, read_page, scan_marks
 from pushd.broker.marks import Life, Mark
 from pushd.interfaces import ReadError
 from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeLink
@@ -31,9 +31,16 @@ class Reading:
         """Begin; what comes of it is kept."""
         Deferred.fromCoroutine(reading).addBoth(self.results.append)
 
-    def back(self, after: int, until: int, most: int = 100) -> None:
+    def back(self, after: int, until: int, most: int = 100_000) -> None:
         """Begin to read back."""
-        self.begin(read_back(self.clock, self.link, "s", after, until, most))
+        self.begin(read_page(self.clock, self.link, "s", after, until, most))
+
+    @property
+    def page(self) -> tuple[int, list[int], int]:
+        """Give what was read: where it begins, offsets, where it ends; no channel and no timer is left."""
+        (page,) = self.results
+        assert (True, []) == (self.channel.closed, self.clock.getDelayedCalls())
+        return page.after, [message.offset for message in page.messages], page.reached
 
     @property
     def error(self) -> str:
@@ -66,30 +73,57 @@ def test_a_part_is_read_back(reading: Reading) -> None:
     reading.channel.deliver(6, "", SimpleNamespace(**java), b"refused when it came")
     reading.channel.record(7, b"y")
     reading.channel.record(8)
-    assert [[(5, b"x"), (7, b"y")]] == [[(m.offset, m.body) for m in found] for found in reading.results]
-    assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
+    assert (4, [5, 7], 7) == reading.page
+    assert [b"x", b"y"] == [message.body for message in reading.results[0].messages]
 
 
-def test_nothing_lies_between(reading: Reading) -> None:
-    """Then nobody is asked."""
-    reading.back(7, 7)
-    assert [[]] == reading.results
-    assert [] == reading.channel.calls
+def test_the_last_offset_may_be_nobodys(reading: Reading) -> None:
+    """What comes above ends the page where it was asked to end."""
+    reading.back(4, 7)
+    reading.channel.record(4)
+    reading.channel.record(9)
+    assert (4, [], 7) == reading.page
 
 
-def test_what_begins_too_late_is_no_longer_whole(reading: Reading) -> None:
-    """RabbitMQ starts at the oldest record left."""
-    reading.back(4, 9)
+def test_a_page_says_where_it_begins(reading: Reading) -> None:
+    """RabbitMQ starts at the oldest record left; what was right before it need not have been a record."""
+    reading.back(4, 7)
     reading.channel.record(6)
-    assert "the stream no longer holds everything asked for" == reading.error
+    reading.channel.record(7)
+    assert (5, [6, 7], 7) == reading.page
 
 
-def test_too_much_is_not_read(reading: Reading) -> None:
-    """Bodies count."""
-    reading.back(0, 9, most=2)
-    for offset in range(1, 4):
-        reading.channel.record(offset)
-    assert "more than may be read back" == reading.error
+def test_everything_asked_for_may_be_gone(reading: Reading) -> None:
+    """Then the page is empty and begins where it ends."""
+    reading.back(4, 7)
+    reading.channel.record(20)
+    assert (7, [], 7) == reading.page
+
+
+def test_a_page_ends_when_it_is_full(reading: Reading) -> None:
+    """Bodies count, and so does each record; there is always one, or nobody could go on from there."""
+    reading.back(4, 9, most=0)
+    reading.channel.record(4)
+    reading.channel.record(5)
+    assert (4, [5], 5) == reading.page
+
+
+def test_bodies_and_records_fill_a_page(reading: Reading) -> None:
+    """As many as fit, give or take one."""
+    reading.back(0, 9, most=450)
+    reading.channel.record(1, b"x" * 100)
+    reading.channel.record(2)
+    assert (0, [1, 2], 2) == reading.page
+
+
+def test_a_reading_may_be_cancelled(reading: Reading) -> None:
+    """Nothing is left of it."""
+    asked = Deferred.fromCoroutine(read_page(reading.clock, reading.link, "s", 0, 9, 100))
+    asked.addErrback(lambda failure: reading.results.append(failure.type))
+    asked.cancel()
+    reading.channel.record(1)
+    assert [CancelledError] == reading.results
+    assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
 
 
 def test_silence_ends_a_reading(reading: Reading) -> None:
@@ -113,11 +147,11 @@ def test_a_deleted_stream_ends_a_reading(reading: Reading) -> None:
 
 def test_records_are_acknowledged_in_bulk(reading: Reading) -> None:
     """A quarter of what is on its way at a time."""
-    reading.back(0, 200, most=1000)
+    reading.back(0, 200)
     for offset in range(1, 201):
         reading.channel.record(offset)
     assert [50, 100, 150, 200] == reading.channel.acks
-    assert 200 == len(reading.results[0])
+    assert 200 == len(reading.results[0].messages)
 
 
 def test_the_end_is_where_a_new_mark_stands(reading: Reading) -> None:

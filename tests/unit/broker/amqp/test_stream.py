@@ -268,7 +268,8 @@ def test_reading_a_part_again(rig: Rig) -> None:
     assert {"x-stream-offset": 1} == rig.channel.arguments
     rig.channel.record(1)
     rig.channel.record(2, b"two")
-    assert [[(2, b"two")]] == [[(m.offset, m.body) for m in found] for found in results]
+    assert [[(2, b"two")]] == [[(m.offset, m.body) for m in page.messages] for page in results]
+    results.clear()
     rig.node.link.lose()
     rig.consumer.read(1, 2, 100).addErrback(results.append)
     assert results.pop().check(ReadError)
