@@ -51,6 +51,7 @@ class Herd(Port):
 
     def __init__(self) -> None:
         super().__init__(0, Factory())
+        self.numberAccepts = 100
         self.taken: list[int] = []
 
     def doRead(self) -> None:
