@@ -13,9 +13,7 @@ from dataclasses import dataclass
 __all__ = [
     "BAD_REQUEST",
     "BEHIND",
-    "CONNECTION_LIMIT",
     "EXPIRED",
-    "FORCED",
     "INSUFFICIENT_STATE",
     "INTERNAL_ERROR",
     "INVALID_TEXT",
@@ -79,17 +77,11 @@ NO_PONG = Disconnect("no_pong", 4012, 3012, "no answer to ping", reconnect=True)
 SILENT = Disconnect("silent", 4014, 3012, "nothing was asked for in time", reconnect=True)
 """The peer opened a connection and then never said what for, as its protocol demands."""
 
-FORCED = Disconnect("forced", 4011, 3011, "reconnect requested", reconnect=True)
-"""An operator asked the client to reconnect."""
-
 KICKED = Disconnect("kicked", 4503, 3503, "disconnected by an operator", reconnect=False)
 """An operator ended the connection for good."""
 
 BEHIND = Disconnect("behind", 4013, 3011, "this instance is behind your position", reconnect=True)
 """The client saw on another instance what has not arrived here yet: in a moment it will have."""
-
-CONNECTION_LIMIT = Disconnect("connection_limit", 1013, 3504, "connection limit reached", reconnect=True)
-"""This instance or this address holds as many connections as allowed."""
 
 INVALID_TOKEN = Disconnect("invalid_token", 4500, 3500, "invalid token", reconnect=False)
 """The token is malformed, wrongly signed or not for this service."""

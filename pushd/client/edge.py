@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITransport
@@ -30,6 +30,8 @@ from pushd.client.websocket import WebSockets
 __all__ = ["Edge", "Route", "Visitor"]
 
 _log = Logger()
+
+_Answer = TypeVar("_Answer", Response, Stream)
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 """16 bytes in base64 (RFC 6455 section 4.1)."""
@@ -55,6 +57,11 @@ class Route:
         """Whether ``path`` is here."""
         prefix = self.path.endswith("/") and (self.websocket or self.path != "/")
         return path.startswith(self.path) if prefix else path == self.path
+
+    def asks_first(self, request: Request) -> bool:
+        """Whether a browser only asks what a page may send (Fetch Standard, CORS preflight)."""
+        asks = request.method == "OPTIONS" and request.header("access-control-request-method")
+        return bool(asks) and not self.websocket
 
     def check(self, request: Request) -> None:
         """Refuse what this route does not do.
@@ -134,10 +141,12 @@ class Edge(Factory):
             HttpError: It is not to be done.
         """
         route = self._route(request)
-        route.check(request)
         origin = request.header("origin")
         if not self._origins.allow(origin):
             raise HttpError(403, "the page's origin is not allowed")
+        if route.asks_first(request):
+            return self._origins.preflight(route.methods)
+        route.check(request)
         address = self._proxies.client(transport.getPeer(), request.header("x-forwarded-for"))
         self.life.admission.admit(address)
         try:
@@ -152,8 +161,12 @@ class Edge(Factory):
             outcome.peer = address
             return self._websockets.accept(transport, outcome, request.header("sec-websocket-key"))
         outcome.session.peer = address
-        shared = replace(outcome, headers=(*outcome.headers, *self._origins.sharing(origin)))
-        return self._streams.accept(transport, shared, self.now())
+        return self._streams.accept(transport, self.shared(outcome, request), self.now())
+
+    def shared(self, answer: _Answer, request: Request | None) -> _Answer:
+        """Let the page that asked read the answer, if it may."""
+        origin: str = request.header("origin") if request else ""
+        return replace(answer, headers=(*answer.headers, *self._origins.sharing(origin)))
 
     def _route(self, request: Request) -> Route:
         """Find the route, of two at one path the one for such requests."""
@@ -236,7 +249,8 @@ class Visitor(Protocol):
         """Send, and end when it has left."""
         self._edge.life.requests.discard(self)
         self._edge.life.closings.add(self)
-        self.transport.write(render(response, self._edge.now(), body=body))
+        shared = self._edge.shared(response, self._request)
+        self.transport.write(render(shared, self._edge.now(), body=body))
         self.transport.loseConnection()
 
 

@@ -1,7 +1,8 @@
 """Whose pages may connect: the ``Origin`` header against a list (RFC 6454, RFC 6455 section 10.2).
 
 A browser tells the origin of the page that connects and cannot be made to lie; without the check any
-page could use what its visitor may.
+page could use what its visitor may. What a page of another origin may send and read, its browser learns
+from the CORS protocol (Fetch Standard).
 """
 
 from __future__ import annotations
@@ -9,10 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pushd.client.http import Header, Response
+
 __all__ = ["Origins"]
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*|(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
+
+_PREFLIGHT: tuple[Header, ...] = (
+    ("Access-Control-Allow-Headers", "Authorization, Cache-Control, Content-Type, Last-Event-ID"),
+    # Seconds; no browser remembers it for longer than a day.
+    ("Access-Control-Max-Age", "86400"),
+)
 
 
 class Origins:
@@ -38,16 +47,18 @@ class Origins:
             normal.startswith(scheme) and normal.endswith(domain) for scheme, domain in self._below
         )
 
-    def sharing(self, origin: str) -> tuple[tuple[str, str], ...]:
-        """Give the headers that let a page of ``origin``, which is allowed, read an answer.
-
-        (Fetch Standard, section 3.2; a WebSocket needs none.)
-        """
-        if not origin:
+    def sharing(self, origin: str) -> tuple[Header, ...]:
+        """Give the headers that let a page of ``origin``, if it is allowed, read an answer."""
+        if not origin or not self.allow(origin):
             return ()
         if self._all:
             return (("Access-Control-Allow-Origin", "*"),)
         return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+
+    @staticmethod
+    def preflight(methods: Sequence[str]) -> Response:
+        """Tell a browser what a page may send: it asks first, unless that is what any link could send."""
+        return Response(200, (("Access-Control-Allow-Methods", ", ".join(methods)), *_PREFLIGHT))
 
 
 def _normal(origin: str) -> str:

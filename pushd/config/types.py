@@ -25,6 +25,7 @@ __all__ = [
     "Endpoint",
     "ExistingFile",
     "Flag",
+    "HostNames",
     "HttpPath",
     "InstanceName",
     "Name",
@@ -92,6 +93,15 @@ def _origins(text: str) -> tuple[str, ...]:
             "* or origins separated by commas, such as https://example.com, https://*.example.com"
         )
     return origins
+
+
+def _host_names(text: str) -> tuple[str, ...]:
+    names = tuple(part.lower() for part in _split(text))
+    if not all(re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name) and len(name) <= 253 for name in names):
+        raise ValueError(
+            "host names without ports separated by commas, such as push1.internal, push2.internal"
+        )
+    return names
 
 
 def _urls(text: str) -> tuple[BrokerUrl, ...]:
@@ -169,6 +179,9 @@ BrokerUrls = Annotated[tuple[BrokerUrl, ...], _text(_urls)]
 
 Endpoint = Annotated[str, _text(_endpoint)]
 """A Twisted server endpoint string."""
+
+HostNames = Annotated[tuple[str, ...], _text(_host_names)]
+"""In lower case, without ports."""
 
 HttpPath = Annotated[str, _text(_http_path)]
 

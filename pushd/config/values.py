@@ -19,6 +19,7 @@ from pushd.config.types import (
     Endpoint,
     ExistingFile,
     Flag,
+    HostNames,
     HttpPath,
     InstanceName,
     Name,
@@ -80,6 +81,11 @@ class Listen(Section):
     public: Endpoint = key("tcp:809${instance}:interface=127.0.0.1", "Browsers, through nginx.")
     admin: Endpoint = key(
         "tcp:819${instance}:interface=127.0.0.1", "Operators: /live, /ready, /metrics, /api/, the dashboard."
+    )
+    admin_hosts: HostNames = key(
+        "",
+        "Names under which the admin port may be asked, besides localhost and addresses, such as those by "
+        "which Prometheus knows it; separated by commas.",
     )
     control: Endpoint = key("tcp:829${instance}:interface=127.0.0.1", "Operators, over telnet.")
     reuse_port: Flag = key(

@@ -46,9 +46,9 @@ class Operators:
             started_at=clock.seconds(),
         )
         lag = LoopLag(clock)
-        size = core.config.limits.message_size
-        admin = AdminPort(report, core.unready, broker.publish, stats, lag, clock, size).site()
-        return cls(report, lag, admin, _control(core, report))
+        size, hosts = core.config.limits.message_size, core.config.listen.admin_hosts
+        admin = AdminPort(report, core.unready, broker.publish, stats, lag, clock, size, hosts)
+        return cls(report, lag, admin.site(), _control(core, report))
 
 
 def _control(core: Core, report: Reporter) -> ControlFactory:

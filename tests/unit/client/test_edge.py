@@ -211,6 +211,43 @@ def test_a_body_is_waited_for(port: Port) -> None:
     assert client.hear_all().endswith(b"a page")
 
 
+PREFLIGHT = (b"Access-Control-Request-Method: GET", b"Access-Control-Request-Headers: last-event-id")
+
+
+def test_a_browser_may_ask_first(port: Port) -> None:
+    """Nothing is opened and nobody admitted; the page's real request follows."""
+    answer = port.ask(b"OPTIONS /events HTTP/1.1", b"Origin: https://example.com", *PREFLIGHT)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nAccess-Control-Allow-Methods: GET\r\n" in answer
+    assert b"\r\nAccess-Control-Allow-Origin: https://example.com\r\nVary: Origin\r\n" in answer
+    assert ([], 0) == (port.requests, port.shop.admission.count)
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        (b"OPTIONS /events HTTP/1.1", [b"Origin: https://evil.example", *PREFLIGHT], 403),
+        (b"OPTIONS /events HTTP/1.1", [b"Origin: https://example.com"], 405),
+        (b"OPTIONS /websocket/222 HTTP/1.1", [b"Origin: https://example.com", *PREFLIGHT], 405),
+        (b"OPTIONS /elsewhere HTTP/1.1", [b"Origin: https://example.com", *PREFLIGHT], 404),
+    ],
+)
+def test_what_is_no_question_of_an_allowed_page_is_refused(
+    port: Port, line: bytes, headers: list[bytes], status: int
+) -> None:
+    """Other pages, ``OPTIONS`` without a request to come, routes for WebSockets, where no browser asks."""
+    assert status == port.status(line, *headers)
+
+
+def test_a_page_may_read_why_it_was_refused(port: Port) -> None:
+    """An error is shared as a stream is; a page of another origin learns nothing."""
+    share = b"\r\nAccess-Control-Allow-Origin: https://example.com\r\n"
+    refusal = port.ask(b"GET /refuse HTTP/1.1", b"Origin: https://example.com")
+    assert refusal.startswith(b"HTTP/1.1 401 ")
+    assert share in refusal
+    assert b"Access-Control" not in port.ask(b"GET /refuse HTTP/1.1", b"Origin: https://evil.example")
+
+
 def test_a_page_of_another_origin_may_not_connect(port: Port) -> None:
     """Before the handshake; no origin is no browser."""
     assert b" 403 " in port.websocket(b"Origin: https://evil.example\r\n").hear_all()

@@ -55,3 +55,15 @@ def test_an_answer_is_shared_with_the_page_that_asked() -> None:
     assert () == Origins([one]).sharing("")
     assert (("Access-Control-Allow-Origin", "*"),) == Origins(["*"]).sharing(one)
     assert (("Access-Control-Allow-Origin", one), ("Vary", "Origin")) == Origins([one]).sharing(one)
+    assert () == Origins([one]).sharing("https://evil.example")
+
+
+def test_a_page_may_send_a_token_its_position_and_json() -> None:
+    """A browser that asks first is told so, with the methods of the route."""
+    answer = Origins(["*"]).preflight(("GET", "POST"))
+    assert (200, b"") == (answer.status, answer.body)
+    assert {
+        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Headers": "Authorization, Cache-Control, Content-Type, Last-Event-ID",
+        "Access-Control-Max-Age": "86400",
+    } == dict(answer.headers)

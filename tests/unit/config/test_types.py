@@ -120,6 +120,14 @@ def test_origins_are_a_list() -> None:
     assert "origins separated by commas" in _refusal(types.Origins, "a.example")
 
 
+def test_host_names_are_a_list() -> None:
+    """Without ports, in lower case; nothing is none."""
+    assert ("push1.internal", "push_2") == _read(types.HostNames, "Push1.internal, push_2")
+    assert () == _read(types.HostNames, "")
+    for text in ("a.example:8191", "http://a.example", "*", "a..example", "[::1]", "a" * 254):
+        assert "host names without ports" in _refusal(types.HostNames, text)
+
+
 def test_broker_urls_are_a_list() -> None:
     """Several nodes are tried in order; the memory broker stands alone."""
     expected = (BrokerUrl("amqp", "a", 5672), BrokerUrl("amqps", "b", 5671))

@@ -30,6 +30,15 @@ def test_the_public_port_has_these_routes(
     assert status == started(instances).status(target, headers)
 
 
+@pytest.mark.parametrize(("path", "methods"), [("/events", b"GET"), ("/connection/uni_sse", b"GET, POST")])
+def test_a_page_may_ask_for_events_with_headers(instances: list[Instance], path: str, methods: bytes) -> None:
+    """A browser asks first when a page sends a token or a position of its own."""
+    asks = "Origin: https://a.example\r\nAccess-Control-Request-Method: GET\r\n"
+    answer = started(instances).ask(path, asks, "OPTIONS").hear_all()
+    assert b"\r\nAccess-Control-Allow-Methods: %b\r\n" % methods in answer
+    assert b"\r\nAccess-Control-Allow-Origin: *\r\n" in answer
+
+
 def test_the_raw_route_stands_where_it_is_configured(instances: list[Instance]) -> None:
     """And no longer at its default."""
     instance = started(instances, WEBSOCKET_PATH="/push/")

@@ -150,9 +150,9 @@ class Instance:
         """Give the status of the answer."""
         return int(self.ask(target, headers, method).hear_all().split(b" ")[1])
 
-    def operator(self, path: str) -> Response:
+    def operator(self, path: str, **headers: str) -> Response:
         """Get a page of the admin port."""
-        return talk(self.reactor.factories[ADMIN], request("GET", path))
+        return talk(self.reactor.factories[ADMIN], request("GET", path, **headers))
 
     def stop(self) -> list[None]:
         """Begin to stop; the list is filled when that is done."""
