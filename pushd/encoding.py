@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from struct import Struct
+from typing import TypeAlias
 
 import orjson
 from typing_extensions import override
@@ -20,6 +21,8 @@ __all__ = [
     "BINARY",
     "TEXT",
     "CentrifugoEncoding",
+    "CentrifugoFrames",
+    "Framing",
     "RawEncoding",
     "SseEncoding",
     "UniEncoding",
@@ -34,8 +37,11 @@ TEXT = 1
 BINARY = 2
 """Opcode of a binary frame."""
 
-_KEPT = 8 * 1024 * 1024
-"""Bytes of finished pieces an encoding keeps."""
+_KEPT = 16 * 1024 * 1024
+"""Bytes of finished pieces an encoding keeps, with the bodies they keep alive."""
+
+Framing: TypeAlias = Callable[[int, bytes], bytes]
+"""Makes a whole frame of an opcode and a payload; :func:`frame` is the plain one."""
 
 _SHORT, _MEDIUM, _LONG = Struct("!BB"), Struct("!BBH"), Struct("!BBQ")
 
@@ -83,10 +89,16 @@ class _Kept(ABC):
         piece = pieces.get(message)
         if piece is None:
             piece = pieces[message] = self.make(message)
-            self._size += len(piece)
+            self._size += _weight(message, piece)
             while self._size > _KEPT:
-                self._size -= len(pieces.pop(next(iter(pieces))))
+                oldest = next(iter(pieces))
+                self._size -= _weight(oldest, pieces.pop(oldest))
         return piece
+
+
+def _weight(message: Message, piece: bytes) -> int:
+    """Tell what keeping a piece costs: deflated, it may be next to nothing beside its message."""
+    return len(message.body) + len(piece)
 
 
 def _once(messages: Sequence[Message]) -> Iterator[Message]:
@@ -99,13 +111,21 @@ def _once(messages: Sequence[Message]) -> Iterator[Message]:
 
 
 class RawEncoding(_Kept):
-    """The raw protocol: a body is a frame."""
+    """The raw protocol: a body is a frame.
+
+    Args:
+        framing: Makes it.
+    """
 
     name = "raw"
 
+    def __init__(self, framing: Framing = frame) -> None:
+        super().__init__()
+        self._framing = framing
+
     @override
     def make(self, message: Message) -> bytes:
-        return frame(TEXT if message.kind is Kind.TEXT else BINARY, message.body)
+        return self._framing(TEXT if message.kind is Kind.TEXT else BINARY, message.body)
 
     def join(self, messages: Sequence[Message]) -> bytes:
         """Give the frames, one after the other."""
@@ -177,17 +197,39 @@ class CentrifugoEncoding(_Pushes):
 
 
 class UniEncoding(_Pushes):
-    """The unidirectional form over a WebSocket: a frame for each bare push."""
+    """The unidirectional form over a WebSocket: a frame for each bare push.
+
+    Args:
+        broadcast: See :class:`_Pushes`.
+        framing: Makes the frames.
+    """
 
     name = "uni_websocket"
 
+    def __init__(self, broadcast: str, framing: Framing = frame) -> None:
+        super().__init__(broadcast)
+        self._framing = framing
+
     @override
     def make(self, message: Message) -> bytes:
-        return frame(TEXT, self.push(message))
+        return self._framing(TEXT, self.push(message))
 
     def join(self, messages: Sequence[Message]) -> bytes:
         """Give the frames, one after the other."""
         return b"".join(map(self.piece, messages))
+
+
+class CentrifugoFrames(UniEncoding):
+    """The bidirectional form, but a frame for each push: for a framing whose work must not be per client.
+
+    What is joined differs from one returning client to the next; a push is the same for all.
+    """
+
+    name = "centrifugo"
+
+    @override
+    def push(self, message: Message) -> bytes:
+        return b'{"push":%b}' % super().push(message)
 
 
 class UniSseEncoding(_Pushes):

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from pushd.client import extensions
 from pushd.client.address import Proxies
 from pushd.client.head import Request, parse, take_head
 from pushd.client.http import HttpError, Response, render
@@ -26,6 +27,7 @@ from pushd.client.origin import Origins
 from pushd.client.session import Session
 from pushd.client.stream import HttpStreams, Stream
 from pushd.client.websocket import WebSockets
+from pushd.interfaces import Encoding
 
 __all__ = ["Edge", "Route", "Visitor"]
 
@@ -46,12 +48,15 @@ class Route:
         open: Gives the session, stream or page for a request, or raises :class:`HttpError`.
         websocket: Whether it is for WebSockets, or else for plain requests.
         methods: Those it takes; ``HEAD`` only where pages are.
+        deflated: For WebSockets: how messages become bytes for clients that agree to permessage-deflate;
+            without it nobody is asked.
     """
 
     path: str
     open: Callable[[Request], Session | Stream | Response]
     websocket: bool = False
     methods: tuple[str, ...] = ("GET",)
+    deflated: Encoding | None = None
 
     def serves(self, path: str) -> bool:
         """Whether ``path`` is here."""
@@ -81,6 +86,14 @@ class Route:
             )
         if not _KEY.fullmatch(request.header("sec-websocket-key")):
             raise HttpError(400, "bad Sec-WebSocket-Key")
+
+    def agree(self, request: Request) -> str:
+        """Give the extension that is agreed with the client, as the answer says it, or ``""``.
+
+        Raises:
+            HttpError: What it offers cannot be read.
+        """
+        return extensions.agree(request.header("sec-websocket-extensions")) if self.deflated else ""
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -147,6 +160,7 @@ class Edge(Factory):
         if route.asks_first(request):
             return self._origins.preflight(route.methods)
         route.check(request)
+        extension = route.agree(request)
         address = self._proxies.client(transport.getPeer(), request.header("x-forwarded-for"))
         self.life.admission.admit(address)
         try:
@@ -159,7 +173,10 @@ class Edge(Factory):
             return outcome
         if isinstance(outcome, Session):
             outcome.peer = address
-            return self._websockets.accept(transport, outcome, request.header("sec-websocket-key"))
+            if extension and route.deflated:
+                outcome.encoding = route.deflated
+            key = request.header("sec-websocket-key")
+            return self._websockets.accept(transport, outcome, key, extension)
         outcome.session.peer = address
         return self._streams.accept(transport, self.shared(outcome, request), self.now())
 

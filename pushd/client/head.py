@@ -23,7 +23,12 @@ _FORBIDDEN = re.compile(rb"[^\t\r\n\x20-\x7e]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
-_LISTS = frozenset({"connection", "upgrade", "x-forwarded-for", "sec-websocket-protocol", "accept"})
+_LISTS = frozenset(
+    {
+        "connection", "upgrade", "x-forwarded-for", "sec-websocket-protocol", "sec-websocket-extensions",
+        "accept",
+    }
+)  # fmt: skip
 """Headers that may stand in several lines, which then count as one list (RFC 9110 section 5.3)."""
 
 
@@ -186,7 +191,7 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
 _SINGLE = frozenset(
     {
         "host", "origin", "content-length", "transfer-encoding", "last-event-id", "authorization",
-        "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions",
+        "sec-websocket-key", "sec-websocket-version",
     }
 )  # fmt: skip
 """Headers of which a second one contradicts the first."""

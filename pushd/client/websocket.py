@@ -2,22 +2,25 @@
 
 The only importer of Autobahn. The edge has read the request, and strictly; so the handshake is answered here,
 and Autobahn begins with an open connection: frames, fragments, control frames and the closing handshake are
-its work. What it would copy into every connection (options, counters, a fresh state) stands here once, as
-attributes of the class; an instance carries only what differs. Pings and deadlines are the sweep's business.
+its work. What it would copy into every connection is read at the factory (options) or stands here once, as
+attributes of the class (a fresh state, counters nobody asks for); an instance carries only what differs.
+Pings and deadlines are the sweep's business.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
 from hashlib import sha1
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.interfaces import ITransport
 
 from pushd.client.lifecycle import Carrier, Lifecycle
 from pushd.client.session import Session
 from pushd.client.transport import outlet_for
+from pushd.deflate import CorruptError, ExcessError, inflate
 from pushd.disconnect import BAD_REQUEST, INVALID_TEXT, TOO_BIG, Disconnect
 
 __all__ = ["WebSocket", "WebSockets"]
@@ -27,12 +30,19 @@ _PING = b"\x89\x00"
 
 _OPEN = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: %b\r\n\r\n"
+    b"Sec-WebSocket-Accept: %b\r\n%b\r\n"
 )
-"""The answer to a handshake (RFC 6455 section 4.2.2). No subprotocol and no extension is ever chosen."""
+"""The answer to a handshake (RFC 6455 section 4.2.2). No subprotocol is ever chosen."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """See RFC 6455 section 1.3."""
+
+_FAULTS: dict[type[Exception], Disconnect] = {
+    CorruptError: BAD_REQUEST,
+    ExcessError: TOO_BIG,
+    UnicodeDecodeError: INVALID_TEXT,
+}
+"""What can be wrong with a whole message."""
 
 _FAILURES = {1007: INVALID_TEXT, 1009: TOO_BIG}
 """Reasons for which Autobahn fails a connection; all others are the peer's mistakes (1002)."""
@@ -57,47 +67,39 @@ class _Uncounted:
         """Forget it."""
 
 
-class WebSockets:
-    """What all WebSockets of the port share; to Autobahn it is their factory.
+class _Whole:
+    """To Autobahn the extension of a connection that agreed to it; what it is given, it gives back.
 
-    Args:
-        life: What they share with all other connections.
-        message_size: Most bytes of a message from a client.
+    A message is inflated when all of it is there, and only then is anything spent on it.
     """
 
-    isServer = True
-    """Read by Autobahn."""
+    EXTENSION_NAME = "permessage-deflate"
 
-    def __init__(self, life: Lifecycle, message_size: int) -> None:
-        self.life = life
-        self.message_size = message_size
+    def start_decompress_message(self) -> None:
+        """Autobahn: a deflated message begins."""
 
-    def accept(self, transport: ITransport, session: Session, key: str) -> WebSocket:
-        """Take a connection over whose request was found good, and answer the handshake.
+    end_decompress_message = start_decompress_message
 
-        Args:
-            key: ``Sec-WebSocket-Key``.
-
-        Returns:
-            The protocol to which ``transport`` has to give what comes from now on.
-        """
-        socket = WebSocket(self, session)
-        outlet = outlet_for(transport, socket, self.life.buffered_bytes)
-        socket.makeConnection(outlet)
-        outlet.write(_OPEN % b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest()))
-        socket.guarded(self.life.open, socket, session)
-        return socket
+    def decompress_message_data(self, data: bytes, **_: object) -> bytes:
+        """Autobahn: a part of it came, no larger than a message may be."""
+        return data
 
 
+_WHOLE = _Whole()
+
+_Protocol = TypeVar("_Protocol", bound=type[WebSocketServerProtocol])
+
+
+def _without_copies(protocol: _Protocol) -> _Protocol:
+    """Make every option that Autobahn would copy into a connection one that is read at the factory."""
+    for option in protocol.CONFIG_ATTRS:
+        setattr(protocol, option, property(attrgetter(f"factory.{option}")))
+    return protocol
+
+
+@_without_copies
 class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
     """One WebSocket. Of ours it has ``session`` alone: the rest of its namespace is Autobahn's."""
-
-    # Options, so that no default decides. Limits of time are the sweep's; nothing is compressed.
-    requireMaskedClientFrames = applyMask = True
-    maskServerFrames = logOctets = logFrames = trackTimings = failByDrop = echoCloseCodeReason = False
-    closeHandshakeTimeout = autoPingInterval = autoPingTimeout = autoFragmentSize = maxFramePayloadSize = 0
-    maxMessagePayloadSize = property(lambda self: self.factory.message_size)
-    utf8validateIncoming = False  # done on the whole message, in onMessageEnd
 
     # The state of a connection that was just opened.
     state = WebSocketServerProtocol.STATE_OPEN
@@ -106,7 +108,7 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
     current_frame: Any = None
     message_data: Any = None
     trackedTimings: Any = None
-    _perMessageCompress = None
+    _perMessageCompress: Any = None
     inside_message = closedByMe = failedByMe = wasClean = False
     localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
     closeHandshakeTimeoutCall = autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
@@ -116,9 +118,17 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
 
     answers = True
 
-    def __init__(self, factory: WebSockets, session: Session) -> None:
-        self.factory = factory
+    maxMessagePayloadSize: int
+    _isMessageCompressed: bool
+
+    def __init__(self) -> None:
+        """Begin as the class stands."""
+
+    def begin(self, session: Session, *, deflates: bool) -> None:
+        """Carry a session; of one that deflates, messages may come deflated."""
         self.session: Session | None = session
+        if deflates:
+            self._perMessageCompress = _WHOLE
 
     # What Twisted tells.
 
@@ -140,9 +150,14 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
         payload, self.message_data = b"".join(self.message_data), None
         if self.failedByMe or self.session is None:
             return
-        if not self.message_is_binary and not _is_text(payload):
+        try:
+            if self._isMessageCompressed:
+                payload = inflate(payload, self.maxMessagePayloadSize)
+            if not self.message_is_binary:
+                payload.decode()
+        except tuple(_FAULTS) as error:
             self.failedByMe = True
-            self.session.close(INVALID_TEXT)
+            self.session.close(_FAULTS[type(error)])
         else:
             self.session.received(payload, binary=self.message_is_binary)
 
@@ -185,9 +200,59 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
         self.over()
 
 
-def _is_text(payload: bytes) -> bool:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+class WebSockets(WebSocketServerFactory):
+    """What all WebSockets of the port share. It does not listen: the edge hands connections over.
+
+    Args:
+        life: What they share with all other connections.
+        message_size: Most bytes of a message from a client.
+    """
+
+    protocol: Any = WebSocket
+
+    def __init__(self, life: Lifecycle, message_size: int) -> None:
+        super().__init__(server="", reactor=life.clock)
+        self.life = life
+        # All that concern an open connection, so that no default decides; requests are the edge's.
+        self.setProtocolOptions(
+            requireMaskedClientFrames=True,
+            applyMask=True,
+            maskServerFrames=False,
+            # Done on the whole message, in onMessageEnd.
+            utf8validateIncoming=False,
+            maxFramePayloadSize=0,
+            maxMessagePayloadSize=message_size,
+            autoFragmentSize=0,
+            failByDrop=False,
+            echoCloseCodeReason=False,
+            # Limits of time are the sweep's.
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+            autoPingTimeout=0,
+        )
+
+    def accept(self, transport: ITransport, session: Session, key: str, extension: str = "") -> WebSocket:
+        """Take a connection over whose request was found good, and answer the handshake.
+
+        Args:
+            key: ``Sec-WebSocket-Key``.
+            extension: What was agreed, as the answer says it: the client may deflate its messages.
+
+        Returns:
+            The protocol to which ``transport`` has to give what comes from now on.
+        """
+        socket: Any = self.buildProtocol(None)
+        socket.begin(session, deflates=bool(extension))
+        outlet = outlet_for(transport, socket, self.life.buffered_bytes)
+        socket.makeConnection(outlet)
+        outlet.write(_answer(key, extension))
+        socket.guarded(self.life.open, socket, session)
+        built: WebSocket = socket
+        return built
+
+
+def _answer(key: str, extension: str) -> bytes:
+    proof = b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    agreed = f"Sec-WebSocket-Extensions: {extension}\r\n" if extension else ""
+    return _OPEN % (proof, agreed.encode())

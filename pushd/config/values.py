@@ -145,6 +145,12 @@ class WebSocket(Section):
     heartbeat_reply: str = key(
         '{"Received: ": "${instance}"}', "What a text frame from a client on the raw route is answered with."
     )
+    compression: Flag = key(
+        "no",
+        "Deflate messages (permessage-deflate) for clients that ask for it, each once for all of them. Not "
+        "where a secret and a stranger's text share a message: its length would tell about the secret.",
+    )
+    compression_min_size: Size = key("1KB", "Smaller messages are never deflated.")
 
 
 class Centrifugo(Section):

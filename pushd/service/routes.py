@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from random import SystemRandom
 from uuid import uuid4
 
@@ -12,19 +14,25 @@ from pushd.client.centrifugo.routes import CentrifugoRoute, UniSseRoute, UniWebS
 from pushd.client.centrifugo.rules import Rules
 from pushd.client.edge import Route
 from pushd.client.gate import Gate
+from pushd.client.head import Request
 from pushd.client.http import Response
 from pushd.client.raw import RawRoute
+from pushd.client.session import Session
 from pushd.client.sse import SseRoute
 from pushd.config import Auth
+from pushd.deflate import Deflating
 from pushd.encoding import (
     TEXT,
     CentrifugoEncoding,
+    CentrifugoFrames,
+    Framing,
     RawEncoding,
     SseEncoding,
     UniEncoding,
     UniSseEncoding,
     frame,
 )
+from pushd.interfaces import Encoding
 from pushd.page import load
 from pushd.service.core import Core
 
@@ -55,7 +63,7 @@ def _plain(core: Core, auth: Authenticator) -> list[Route]:
     raw = RawRoute(hub, RawEncoding(), gate, reply, core.stats, path, longest, most)
     encoding, share = SseEncoding(lambda: hub.position.epoch), SystemRandom().random
     sse = SseRoute(hub, encoding, gate, core.stats, longest, most, config.sse.retry, share)
-    return [Route(path, raw, websocket=True), Route("/events", sse)]
+    return [_websocket(core, path, raw, RawEncoding), Route("/events", sse)]
 
 
 def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
@@ -69,10 +77,22 @@ def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
     encoding = UniSseEncoding(rules.broadcast, lambda: hub.position.epoch)
     events = UniSseRoute(desk, encoding, core.config.sse.retry, SystemRandom().random)
     return [
-        Route("/connection/websocket", both_ways, websocket=True),
-        Route("/connection/uni_websocket", one_way, websocket=True),
+        _websocket(core, "/connection/websocket", both_ways, partial(CentrifugoFrames, rules.broadcast)),
+        _websocket(core, "/connection/uni_websocket", one_way, partial(UniEncoding, rules.broadcast)),
         Route("/connection/uni_sse", events, methods=("GET", "POST")),
     ]
+
+
+def _websocket(
+    core: Core,
+    path: str,
+    opener: Callable[[Request], Session],
+    deflated: Callable[[Framing], Encoding],
+) -> Route:
+    """Give a route for WebSockets; if so configured, who agrees to it gets what ``deflated`` makes."""
+    websocket = core.config.websocket
+    encoding = deflated(Deflating(websocket.compression_min_size)) if websocket.compression else None
+    return Route(path, opener, websocket=True, deflated=encoding)
 
 
 def _rules(core: Core) -> Rules:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from pushd import encoding
@@ -9,6 +12,8 @@ from pushd.encoding import (
     BINARY,
     TEXT,
     CentrifugoEncoding,
+    CentrifugoFrames,
+    Framing,
     RawEncoding,
     SseEncoding,
     UniEncoding,
@@ -16,6 +21,7 @@ from pushd.encoding import (
     frame,
     json_data,
 )
+from pushd.interfaces import Encoding
 from pushd.message import BROADCAST, Kind, Message
 
 
@@ -125,6 +131,33 @@ def test_uni_websocket() -> None:
     assert expected == UniEncoding("all").join(messages)
 
 
+def test_centrifugo_frames() -> None:
+    """Pushes as lines are, but each in a frame of its own: none has to be made for one client alone."""
+    encoding = CentrifugoFrames("all")
+    first = b'{"push":{"channel":"c","pub":{"data":1,"offset":1}}}'
+    second = b'{"push":{"channel":"all","pub":{"data":2,"offset":2}}}'
+    messages = [Message(1, "c", b"1"), Message(2, BROADCAST, b"2")]
+    assert frame(TEXT, first) + frame(TEXT, second) == encoding.join(messages)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [RawEncoding, partial(UniEncoding, "all"), partial(CentrifugoFrames, "all")],
+    ids=["raw", "uni", "centrifugo"],
+)
+def test_frames_are_made_as_wanted(make: Callable[[Framing], Encoding]) -> None:
+    """Each once, however often it is joined with others."""
+    payloads: list[bytes] = []
+
+    def framing(opcode: int, payload: bytes) -> bytes:
+        payloads.append(payload)
+        return b"<%d>" % opcode
+
+    encoding, messages = make(framing), [Message(1, "c", b"1"), Message(2, BROADCAST, b"2")]
+    assert (b"<1><1>", b"<1>") == (encoding.join(messages), encoding.join(messages[1:]))
+    assert 2 == len(payloads)
+
+
 def test_uni_sse() -> None:
     """Bare pushes are events with positions."""
     expected = b'id: e1:1\ndata: {"channel":"c","pub":{"data":{"a":  1},"offset":1}}\n\n'
@@ -139,13 +172,22 @@ def test_made_once() -> None:
 
 def test_oldest_forgotten() -> None:
     """Kept pieces are bounded in bytes, and the oldest go first."""
-    raw, body = RawEncoding(), b"x" * (encoding._KEPT // 2 - 100)
+    raw, body = RawEncoding(), b"x" * (encoding._KEPT // 4 - 100)
     messages = [Message(offset, "c", body) for offset in range(3)]
     pieces = [raw.piece(message) for message in messages]
     assert pieces[1] is raw.piece(messages[1])
     assert pieces[2] is raw.piece(messages[2])
     assert pieces[0] is not raw.piece(messages[0])
     assert raw._size <= encoding._KEPT
+
+
+def test_what_is_kept_alive_counts() -> None:
+    """A small piece of a large message keeps all of it."""
+    raw, body = RawEncoding(lambda _opcode, _payload: b"small"), b"x" * (encoding._KEPT // 2)
+    messages = [Message(offset, "c", body) for offset in range(2)]
+    for message in messages:
+        raw.piece(message)
+    assert [messages[1]] == list(raw._pieces)
 
 
 def test_larger_than_everything() -> None:

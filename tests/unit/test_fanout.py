@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pushd.deflate import Deflating
 from pushd.disconnect import Disconnect
-from pushd.encoding import RawEncoding
+from pushd.encoding import TEXT, RawEncoding, frame
 from pushd.fanout import Pass
 from pushd.interfaces import Connection
 from pushd.message import BROADCAST, Message
@@ -34,7 +35,7 @@ class Reader:
     opened_at = 0.0
     waiting = False
 
-    def __init__(self, encoding: Joining, cursor: int = 0) -> None:
+    def __init__(self, encoding: RawEncoding, cursor: int = 0) -> None:
         self.encoding = encoding
         self.cursor = cursor
         self.channels: set[str] = set()
@@ -78,6 +79,19 @@ class Sent:
         }
         self.audience = self.current.audience(subscribers, dict.fromkeys(readers))
         self.current.serve(self.audience)
+
+
+def test_deflated_and_plain_clients_in_one_pass() -> None:
+    """All who deflate are given the same bytes, the very same object, and so are all who do not."""
+    plain, deflated = RawEncoding(), RawEncoding(Deflating(100))
+    readers = [Reader(encoding) for encoding in (plain, deflated, plain, deflated)]
+    Sent([Message(1, BROADCAST, b"x" * 99), Message(2, BROADCAST, b"x" * 1000)], readers)
+    first, second, third, fourth = (reader.written[0] for reader in readers)
+    assert first is third
+    assert second is fourth
+    assert frame(TEXT, b"x" * 99) + frame(TEXT, b"x" * 1000) == first
+    assert frame(TEXT, b"x" * 99) + b"\xc1" == second[:102]
+    assert len(second) < 150
 
 
 def test_broadcast() -> None:

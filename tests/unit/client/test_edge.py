@@ -18,6 +18,7 @@ from pushd.client.websocket import WebSocket
 from tests.support.line import Line
 from tests.support.log import logged
 from tests.support.public import Probe, Shop, client_frame
+from tests.support.roster import NoEncoding
 
 UPGRADE = (
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -33,11 +34,13 @@ class Port:
         self.requests: list[Request] = []
         self.probes: list[Probe] = []
         self.lines: list[Line] = []
+        self.deflated = NoEncoding()
         self.edge = Edge(
             [
                 Route("/", lambda _request: Response(200, [("X-Page", "demo")], b"a page")),
                 Route("/page", self._page, methods=("GET", "HEAD")),
                 Route("/websocket/", self._probe, websocket=True),
+                Route("/deflated/", self._probe, websocket=True, deflated=self.deflated),
                 Route("/events", lambda request: Stream(self._probe(request), [("X-Stream", "yes")])),
                 Route("/form", self._page, methods=("GET", "POST")),
                 Route("/refuse", self._refuse),
@@ -136,6 +139,42 @@ def test_frames_may_follow_the_request_at_once(port: Port) -> None:
         client.say(data[cut:])
         assert [(b"\xc3\xa9", False)] == port.probes[-1].messages
         client.close()
+
+
+OFFERED = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+AGREED = (
+    b"\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+    b"client_no_context_takeover\r\n\r\n"
+)
+
+
+def test_who_agrees_to_deflating_gets_the_encoding_for_it(port: Port) -> None:
+    """The answer says so, and the client may deflate, too."""
+    client = port.websocket(OFFERED, path=b"/deflated/")
+    assert client.hear().endswith(AGREED)
+    client.say(client_frame(1, bytes.fromhex("f248cdc9c90700"), rsv=4))
+    assert [(b"Hello", False)] == port.probes[0].messages
+    assert port.deflated is port.probes[0].encoding
+
+
+@pytest.mark.parametrize(
+    ("path", "offer"),
+    [(b"/deflated/", b""), (b"/deflated/", b"Sec-WebSocket-Extensions: x\r\n"), (b"/websocket/", OFFERED)],
+    ids=["not offered", "another extension", "not wanted"],
+)
+def test_all_others_speak_plainly(port: Port, path: bytes, offer: bytes) -> None:
+    """Without the offer, or where nothing is deflated."""
+    client = port.websocket(offer, path=path)
+    assert b"Extensions" not in client.hear()
+    assert port.deflated is not port.probes[0].encoding
+
+
+def test_an_offer_that_cannot_be_read_is_refused(port: Port) -> None:
+    """Before anybody is let in; where nothing is deflated nobody reads it."""
+    offer = b"Sec-WebSocket-Extensions: permessage-deflate;\r\n"
+    assert b"HTTP/1.1 400 " in port.websocket(offer, path=b"/deflated/").hear_all()
+    assert ([], 0) == (port.probes, port.shop.admission.count)
+    assert b"HTTP/1.1 101 " in port.websocket(offer).hear()
 
 
 def test_a_stream_is_opened(port: Port) -> None:

@@ -105,6 +105,8 @@ def test_headers_that_are_lists_are_joined_and_others_keep_their_first() -> None
     request = read(b"X-Forwarded-For: 1.1.1.1", b"X-Forwarded-For: 2.2.2.2", b"X-Thing: a", b"X-Thing: b")
     assert ("1.1.1.1, 2.2.2.2", "a") == (request.header("x-forwarded-for"), request.header("x-thing"))
     assert ["1.1.1.1", "2.2.2.2"] == request.tokens("x-forwarded-for")
+    offers = read(b"Sec-WebSocket-Extensions: x; y", b"Sec-WebSocket-Extensions: z")
+    assert "x; y, z" == offers.header("sec-websocket-extensions")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.support.line import Line
 from tests.support.log import logged
 from tests.support.public import Shop, client_frame
 
+DEFLATE = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 OPEN = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -41,16 +43,23 @@ class Talk:
 
     Args:
         message_size: Most bytes of a message.
+        extension: What was agreed.
     """
 
     def __init__(
-        self, *, message_size: int = 1000, joins: bool = True, fails: str = "", buffered_bytes: int = 100_000
+        self,
+        *,
+        message_size: int = 1000,
+        joins: bool = True,
+        fails: str = "",
+        buffered_bytes: int = 100_000,
+        extension: str = "",
     ) -> None:
         self.shop = Shop(buffered_bytes)
         self.line = Line()
         self.session: Any = self.shop.probe(joins=joins, fails=fails)
         sockets = WebSockets(self.shop.life, message_size)
-        self.socket: Any = sockets.accept(self.line.transport, self.session, KEY)
+        self.socket: Any = sockets.accept(self.line.transport, self.session, KEY, extension)
         self.line.transport.protocol = self.socket
 
     def say(self, *frames: bytes) -> None:
@@ -251,6 +260,85 @@ def test_text_that_is_none_ends_the_connection(talks: Any) -> None:
     assert [] == talk.session.messages
 
 
+def deflated(payload: bytes) -> bytes:
+    """Deflate a message as a client does (RFC 7692 section 7.2.1)."""
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return (deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
+
+
+@pytest.fixture
+def agreed(talks: Any) -> Talk:
+    """Make a talk of a client that agreed to permessage-deflate, after its handshake."""
+    talk: Talk = talks(extension=DEFLATE)
+    assert OPEN[:-2] + f"Sec-WebSocket-Extensions: {DEFLATE}\r\n\r\n".encode() == talk.line.hear()
+    return talk
+
+
+def test_deflated_messages_come_whole(agreed: Talk) -> None:
+    """Fragmented or not, with a ping in between; and plain ones do as ever."""
+    text, binary = deflated("测试".encode() * 100), deflated(b"\xff" * 300)
+    agreed.say(client_frame(TEXT, text[:9], fin=False, rsv=4), client_frame(PING), client_frame(0, text[9:]))
+    agreed.say(client_frame(BINARY, binary, rsv=4), client_frame(TEXT, b"plain"))
+    for place in range(len(binary)):
+        agreed.say(
+            client_frame(0 if place else BINARY, binary[place : place + 1], fin=False, rsv=0 if place else 4)
+        )
+    agreed.say(client_frame(0))
+    expected = [
+        ("测试".encode() * 100, False),
+        (b"\xff" * 300, True),
+        (b"plain", False),
+        (b"\xff" * 300, True),
+    ]
+    assert expected == agreed.session.messages
+
+
+def test_nothing_of_a_deflated_message_is_kept(agreed: Talk) -> None:
+    """A connection that deflates carries no more than the word that it does."""
+    idle = {"connected", "factory", "session", "transport", "_perMessageCompress"}
+    assert idle == vars(agreed.socket).keys()
+    agreed.say(client_frame(TEXT, deflated(b"x" * 300), rsv=4))
+    states = {type(value).__module__ for value in vars(agreed.socket).values()}
+    assert "zlib" not in states
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [client_frame(BINARY, deflated(b"x" * 1001), rsv=4)],
+        [client_frame(BINARY, b"x" * 600, fin=False, rsv=4), client_frame(0, b"x" * 600)],
+    ],
+    ids=["inflated", "deflated"],
+)
+def test_a_deflated_message_above_the_limit_ends_the_connection(agreed: Talk, frames: list[bytes]) -> None:
+    """With 1009, whether it is too big before or after."""
+    agreed.say(*frames, client_frame(TEXT, b"more"))
+    assert b"\x88\x11" + closing(1009, "message too big") == agreed.line.hear()
+    assert [] == agreed.session.messages
+
+
+def test_deflated_text_that_is_none_ends_the_connection(agreed: Talk) -> None:
+    """With 1007, as plain text does."""
+    agreed.say(client_frame(TEXT, deflated(b"\xe6\xb5" * 100), rsv=4))
+    assert b"\x88\x14" + closing(1007, "text must be UTF-8") == agreed.line.hear()
+
+
+DEFLATE_MISTAKES = {
+    "not deflated": [client_frame(TEXT, b"\xff\xff\xff\xff", rsv=4)],
+    "control": [client_frame(PING, deflated(b"x"), rsv=4)],
+    "continuation": [client_frame(TEXT, b"x", fin=False, rsv=4), client_frame(0, b"x", rsv=4)],
+    "another reserved bit": [client_frame(TEXT, deflated(b"x"), rsv=6)],
+}
+
+
+@pytest.mark.parametrize("mistake", DEFLATE_MISTAKES.values(), ids=DEFLATE_MISTAKES.keys())
+def test_who_deflates_wrongly_is_told(agreed: Talk, mistake: list[bytes]) -> None:
+    """With 1002 (RFC 7692 section 6); without the agreement any deflated message is wrong, see above."""
+    agreed.say(*mistake)
+    assert b"\x88\x0d" + closing(1002, "bad request") == agreed.line.hear()
+    assert [] == agreed.session.messages
+
+
 def test_a_session_that_does_not_begin_is_ended(talks: Any) -> None:
     """Its protocol demands a first word; who has said it in time is left alone."""
     silent, prompt = talks(joins=False).opened(), talks(joins=False).opened()
@@ -327,11 +415,11 @@ def test_an_idle_connection_carries_next_to_nothing(talks: Any) -> None:
     assert {"connected", "factory", "session", "transport"} == vars(talks().socket).keys()
 
 
-def test_the_class_stands_for_a_connection_that_autobahn_opened() -> None:
+def test_the_class_stands_for_a_connection_that_autobahn_opened(talks: Any) -> None:
     """Every attribute of a stock connection that frames depend on has the value it has there."""
     factory = WebSocketServerFactory(reactor=object())
     factory.setProtocolOptions(openHandshakeTimeout=0, failByDrop=False, closeHandshakeTimeout=0)
-    factory.setProtocolOptions(utf8validateIncoming=False)
+    factory.setProtocolOptions(utf8validateIncoming=False, maxMessagePayloadSize=1000)
     stock: Any = WebSocketServerProtocol()
     stock.factory = factory
     stock.makeConnection(StringTransport())
@@ -340,23 +428,22 @@ def test_the_class_stands_for_a_connection_that_autobahn_opened() -> None:
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n" % KEY.encode()
     )
     state = vars(stock)
-    ours = vars(WebSocket)
-    different = {name for name in state.keys() & ours.keys() if state[name] != ours[name]}
-    assert {"maxMessagePayloadSize", "trafficStats"} == different
-    assert state.keys() - ours.keys() <= {
+    ours = talks().socket
+    shared = {name for name in state if name in vars(WebSocket)}
+    different = {name for name in shared if state[name] != getattr(ours, name)}
+    assert {"perMessageCompressionAccept", "trafficStats"} == different
+    assert state.keys() - shared <= {
         # Twisted's, and the factory's
         "connected", "factory", "transport", "peer",
         # the handshake's
-        "_wskey", "allowedOrigins", "allowedOriginsPatterns", "allowNullOrigin", "flashSocketPolicy",
-        "http_headers", "http_request_data", "http_request_host", "http_request_params", "http_request_path",
-        "http_request_uri", "http_response_data", "http_status_line", "maxConnections",
-        "openHandshakeTimeout", "openHandshakeTimeoutCall", "perMessageCompressionAccept",
-        "serveFlashSocketPolicy", "tcpNoDelay", "trustXForwardedFor", "versions", "wasOpenHandshakeTimeout",
-        "wasServingFlashSocketPolicyFile", "webStatus", "websocket_extensions", "websocket_extensions_in_use",
-        "websocket_origin", "websocket_protocol_in_use", "websocket_protocols",
+        "_wskey", "http_headers", "http_request_data", "http_request_host", "http_request_params",
+        "http_request_path", "http_request_uri", "http_response_data", "http_status_line",
+        "openHandshakeTimeoutCall", "wasOpenHandshakeTimeout", "wasServingFlashSocketPolicyFile",
+        "websocket_extensions", "websocket_extensions_in_use", "websocket_origin",
+        "websocket_protocol_in_use", "websocket_protocols",
         # read only where we do not go: the ends of a connection, promises, events, streaming, pings, UTF-8
         "_results", "_transport_details", "_valid_events", "autoPingPendingSent", "autoPingPendingSeq",
-        "autoPingRestartOnAnyTraffic", "autoPingSize", "droppedByMe", "is_closed", "is_open", "send_queue",
+        "droppedByMe", "is_closed", "is_open", "send_queue",
         "send_state", "triggered", "utf8validator", "wasCloseHandshakeTimeout", "wasNotCleanReason",
         "wasServerConnectionDropTimeout",
     }  # fmt: skip

@@ -5,6 +5,7 @@ import time
 import jwt
 import pytest
 
+from tests.support.public import client_frame
 from tests.unit.admin.port import Conversation, request
 from tests.unit.service.tree import ADMIN, UPGRADE, Instance, started
 
@@ -85,3 +86,34 @@ def test_what_is_published_reaches_a_client(instances: list[Instance]) -> None:
     assert b"" == operator.wire.value()
     instance.reactor.advance(0.1)
     assert (200, b'\x81\x07{"n":1}') == (operator.hear().status, client.hear_all())
+
+
+COMMAND = client_frame(1, b'{"id":1,"connect":{}}')
+
+
+@pytest.mark.parametrize(
+    ("target", "first"),
+    [
+        ("/websocket/222", b""),
+        ("/connection/websocket", COMMAND),
+        ("/connection/uni_websocket?cf_connect=%7B%7D", b""),
+    ],
+)
+@pytest.mark.parametrize("compression", ["yes", "no"])
+def test_what_is_large_enough_is_deflated(
+    instances: list[Instance], target: str, first: bytes, compression: str
+) -> None:
+    """For clients of each protocol that asked for it, if so configured."""
+    instance = started(instances, WEBSOCKET_COMPRESSION=compression, WEBSOCKET_COMPRESSION_MIN_SIZE="800B")
+    offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    deflating, plain = instance.ask(target, UPGRADE + offer), instance.ask(target, UPGRADE)
+    for client in (deflating, plain):
+        client.say(first)
+        client.hear_all()
+    small, large = b'"%b"' % (b"x" * 600), b'"%b"' % (b"x" * 900)
+    for body, mark in ((small, 0x81), (large, 0xC1 if compression == "yes" else 0x81)):
+        operator = Conversation(instance.reactor.factories[ADMIN])
+        wish = b'{"data":%b}' % body
+        operator.say(request("POST", "/api/broadcast", wish, content_type="application/json"))
+        instance.reactor.advance(0.1)
+        assert (mark, 0x81) == (deflating.hear_all()[0], plain.hear_all()[0])
