@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 from dataclasses import asdict, replace
@@ -25,6 +24,7 @@ from bench.lab import FULL, QUICK, Effort, Lab
 from bench.machine import describe
 from bench.native import CompilerError
 from bench.plots import draw
+from bench.processes import raise_file_limit
 from bench.report import Report, markdown, merged, table_of
 from bench.runner import run
 from bench.scenarios import SCENARIOS
@@ -77,8 +77,7 @@ def _usable(names: list[str], console: Console) -> list[str]:
 
 
 def _measure(arguments: argparse.Namespace, console: Console) -> Report:
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    raise_file_limit()
     if os.getloadavg()[0] > _QUIET:
         console.print("[yellow]This machine is not quiet: take the ratios, not the figures.")
     machine, date = describe(), datetime.now(UTC).isoformat(timespec="seconds")

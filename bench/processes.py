@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["Cpu", "LineProcess", "ProcessError", "cpu_of", "peak_rss_of", "pin", "rss_of"]
+__all__ = ["Cpu", "LineProcess", "ProcessError", "cpu_of", "peak_rss_of", "pin", "raise_file_limit", "rss_of"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +72,12 @@ def rss_of(pids: Iterable[int]) -> int:
 def peak_rss_of(pids: Iterable[int]) -> int:
     """Read the most resident bytes they ever had."""
     return _memory_of(pids, "VmHWM")
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as the system allows it."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
 
 def pin(pid: int, cpu: int) -> None:
