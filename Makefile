@@ -16,6 +16,7 @@ help: ## Show these targets
 run: $(VENV)/run ## Start one instance with the demo page, on the embedded memory broker
 	@echo 'Demo page:    http://127.0.0.1:8091/'
 	@echo 'Control port: telnet 127.0.0.1 8291, then: broadcast hello'
+	@command -v telnet >/dev/null || echo '              (telnet: apt-get install telnet)'
 	@PUSHD_LISTEN_DEMO=yes exec $(BIN)/twistd --nodaemon --pidfile= pushd --config etc/pushd.ini
 
 test: $(VENV)/test tests/js/node_modules/.package-lock.json ## Run all tests and check every module's coverage
