@@ -1,4 +1,4 @@
-"""The control port's commands: one line in; a reply, a publication or the start of a body out.
+"""The control port's commands: one line in; a reply, a publication, a search or the start of a body out.
 
 Nothing here waits or writes. A reply never quotes the line it answers, except for a channel's
 name that passed the rule of :mod:`pushd.channel`. The first line of a session decides whether a
@@ -8,7 +8,6 @@ person or a browser tricked into speaking to this port is there: everything that
 from __future__ import annotations
 
 import difflib
-import heapq
 import re
 from collections.abc import Callable, Iterable
 
@@ -17,13 +16,14 @@ from twisted.internet.interfaces import IReactorTime
 from pushd import channel as channel_name
 from pushd.control.body import Body, publish
 from pushd.control.replies import HANG_UP, Publish, Reply
+from pushd.control.search import Search, least
 from pushd.disconnect import KICKED
 from pushd.interfaces import Connection, Roster
 from pushd.status import Status, duration
 
 __all__ = ["Commands", "Outcome"]
 
-Outcome = Reply | Publish | Body
+Outcome = Reply | Publish | Search | Body
 
 _HTTP = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PRI) |[A-Za-z-]+:")
 """The start of a request line or of a header field (RFC 9112)."""
@@ -128,23 +128,29 @@ class Commands:
             return Body(channels, self._message_size)
         return publish(text.encode(), channels, self._message_size)
 
-    def _kick(self, rest: str) -> Reply:
+    def _kick(self, rest: str) -> Outcome:
         number = _number(rest)
         if number is None:
             return Reply(501, ('usage: kick CLIENT, a number that "clients" shows',))
-        client = next((each for each in self._roster.connections if each.number == number), None)
-        if client is None:
+        return self._kick_one(number)
+
+    def _kick_one(self, number: int) -> Search:
+        everyone = self._roster.connections
+        found = yield from least(everyone, 1, _by_number, lambda client: client.number == number)
+        if not found or found[0] not in self._roster.connections:
             return Reply(550, ("no client has this number",))
-        client.close(KICKED)
+        found[0].close(KICKED)
         return Reply(250, (f"client {number} disconnected",))
 
-    def _clients(self, rest: str) -> Reply:
+    def _clients(self, rest: str) -> Outcome:
         after = _number(rest) if rest.strip() else -1
         if after is None:
             return Reply(501, ('usage: clients [AFTER], a number that "clients" shows',))
+        return self._page(after)
+
+    def _page(self, after: int) -> Search:
         everyone = self._roster.connections
-        rest_of_them = (client for client in everyone if client.number > after)
-        shown = heapq.nsmallest(_PAGE, rest_of_them, key=lambda client: client.number)
+        shown = yield from least(everyone, _PAGE, _by_number, lambda client: client.number > after)
         more = f'; "clients {shown[-1].number}" goes on' if len(shown) == _PAGE else ""
         return Reply(250, (*map(self._client, shown), f"{len(everyone)} clients{more}"))
 
@@ -155,18 +161,26 @@ class Commands:
         who = f"{client.number} {client.protocol} {client.peer!a}"
         return f"{who} {_some(client.channels)} up {age} behind {behind}"
 
-    def _channels(self) -> Reply:
+    def _channels(self) -> Search:
         channels = self._roster.channels
-        sizes = ((name, len(members)) for name, members in channels.items())
-        shown = heapq.nsmallest(_PAGE, sizes, key=lambda item: (-item[1], item[0]))
+
+        def largest_first(name: str) -> tuple[int, str]:
+            return -len(channels.get(name, ())), name
+
+        shown = yield from least(channels, _PAGE, largest_first, channels.__contains__)
+        lines = (f"{name!r} {-largest_first(name)[0]}" for name in shown)
         note = f", the {_PAGE} with most clients shown" if len(channels) > _PAGE else ""
-        return Reply(250, (*(f"{name!r} {size}" for name, size in shown), f"{len(channels)} channels{note}"))
+        return Reply(250, (*lines, f"{len(channels)} channels{note}"))
 
 
-def _bare(command: Callable[[], Reply]) -> Callable[[str], Reply]:
+def _by_number(client: Connection) -> int:
+    return client.number
+
+
+def _bare(command: Callable[[], Outcome]) -> Callable[[str], Outcome]:
     """Make a handler of a command that takes nothing."""
 
-    def handler(rest: str) -> Reply:
+    def handler(rest: str) -> Outcome:
         return Reply(501, ("this command takes nothing more",)) if rest.strip() else command()
 
     return handler

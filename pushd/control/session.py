@@ -7,7 +7,7 @@ at most one segment of what was sent ahead, whatever its peer does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, cast
 from typing import Protocol as Seam
@@ -23,6 +23,7 @@ from pushd.control.body import Body
 from pushd.control.commands import Outcome
 from pushd.control.lines import LineReader, LineTooLongError
 from pushd.control.replies import HANG_UP, Publish, Reply
+from pushd.control.search import in_turns
 
 if TYPE_CHECKING:
     from pushd.control.telnet import ControlFactory
@@ -64,8 +65,7 @@ def _guarded(
         except LineTooLongError:
             self.say(_TOO_LONG)
         except Exception:  # noqa: BLE001  # whatever it is, it ends this session only
-            _log.failure("a control session failed")
-            self.say(_FAILED)
+            self.fail(Failure())
 
     return guard
 
@@ -171,18 +171,25 @@ class Session(Protocol):
         """See one outcome through to its reply, and let the next line wait for that."""
         if isinstance(outcome, Publish):
             said = self._owner.published(outcome)
+        elif isinstance(outcome, Generator):
+            said = Deferred.fromCoroutine(in_turns(outcome, self._owner.clock))
         else:
             if isinstance(outcome, Body):
                 self._body, outcome = outcome, Body.PROMPT
             said = Deferred()
             self._owner.clock.callLater(0, said.callback, outcome)
-        said.addCallback(self._finish)
+        said.addCallbacks(self._finish, self.fail)
 
     @_guarded
     def _finish(self, reply: Reply) -> None:
         self.busy = False
         self.say(reply)
         self._advance()
+
+    def fail(self, failure: Failure) -> None:
+        """Say that something went wrong, and log what."""
+        _log.failure("a control session failed", failure=failure)
+        self.say(_FAILED)
 
     def say(self, reply: Reply) -> None:
         """Write a reply, and end the session with it when it says so; nothing follows the last one."""

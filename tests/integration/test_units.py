@@ -22,7 +22,9 @@ _EXPOSURE = 1.5
 def installed(tmp_path: Path) -> Iterator[Path]:
     """Give a folder with the units as they would be installed, twistd's path being one that exists here."""
     if os.geteuid() and not Path("/run/systemd").is_dir():
-        pytest.skip("systemd-analyze makes its folder in /run first, as only root can where systemd does not run")
+        pytest.skip(
+            "systemd-analyze makes its folder in /run first, as only root can where systemd does not run"
+        )
     twistd = str(Path(sys.executable).with_name("twistd"))
     (tmp_path / "pushd@1.service").write_text(_SERVICE.replace("/opt/pushd/bin/twistd", twistd))
     (tmp_path / "pushd.target").write_text((_UNITS / "pushd.target").read_text())

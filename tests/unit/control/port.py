@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from pushd.control.commands import Commands
@@ -11,7 +10,8 @@ from pushd.control.session import Session
 from pushd.control.telnet import ControlFactory
 from pushd.message import Position, Publication
 from pushd.status import Status
-from tests.support.roster import FakeRoster
+from tests.support.roster import FakeClient, FakeRoster
+from tests.support.turning import TurningClock
 
 __all__ = ["GREETING", "ControlPort", "Peer"]
 
@@ -21,9 +21,13 @@ _STATUS = Status("1", 60, True, "log at 7", {}, 0, Position("e", 7), 7, 8, 9, ()
 
 
 class Wire(StringTransport):
-    """A transport that knows whether it was dropped."""
+    """A transport that knows whether it was dropped, and may be paused when it is to end, as a socket may."""
 
     dropped = False
+
+    def pauseProducing(self) -> None:
+        """Read no more."""
+        self.producerState = "paused"
 
     def abortConnection(self) -> None:
         """Remember it."""
@@ -66,14 +70,14 @@ class Peer:
 class ControlPort:
     """A port and everything behind it."""
 
-    def __init__(self, *, sessions: int = 2, idle: float = 60.0) -> None:
-        self.clock = Clock()
+    def __init__(self, *clients: FakeClient, sessions: int = 2, idle: float = 60.0) -> None:
+        self.clock = TurningClock()
         self.published: list[Publication] = []
         self.confirms: list[Deferred[None]] = []
         commands = Commands(
             instance="1",
             status=lambda: _STATUS,
-            roster=FakeRoster(),
+            roster=FakeRoster(*clients),
             clock=self.clock,
             message_size=1000,
             channel_length=255,

@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 from twisted.internet.task import Clock
 
 from pushd.control.body import Body
-from pushd.control.commands import Commands, Outcome
+from pushd.control.commands import Commands
 from pushd.control.replies import HANG_UP, Publish, Reply
 from pushd.disconnect import KICKED
 from pushd.message import Position, Publication
 from pushd.status import Status
 from tests.support.roster import FakeClient, FakeRoster
+from tests.unit.control.test_search import ended
 
 STATUS = Status("1", 60, True, "log at 7", {"raw": 1}, 2, Position("e", 7), 7, 8, 9, ())
 
 
-def commands(*clients: FakeClient) -> Commands:
+def commands(*clients: FakeClient, roster: FakeRoster | None = None) -> Commands:
     """Give the commands of an instance with these clients."""
     clock = Clock()
     clock.advance(100)
     return Commands(
         instance="1",
         status=lambda: STATUS,
-        roster=FakeRoster(*clients),
+        roster=roster or FakeRoster(*clients),
         clock=clock,
         message_size=32,
         channel_length=8,
     )
 
 
-def run(line: str, *clients: FakeClient) -> Outcome:
-    """Run a line that is not the first."""
-    return commands(*clients).run(line.encode(), first=False)
+def run(line: str, *clients: FakeClient) -> Reply | Publish | Body:
+    """Run a line that is not the first, and a search to its end."""
+    outcome = commands(*clients).run(line.encode(), first=False)
+    return outcome if isinstance(outcome, Reply | Publish | Body) else ended(outcome)[1]
 
 
 def test_greeting() -> None:
@@ -123,6 +127,17 @@ def test_kick_without_a_number(rest: str) -> None:
 def test_kick_nobody() -> None:
     """A number that nobody has is said so."""
     assert Reply(550, ("no client has this number",)) == run("kick 3", FakeClient(1))
+
+
+def test_kick_one_who_leaves_meanwhile() -> None:
+    """Whoever has gone by the time the search ends is nobody."""
+    roster = FakeRoster(FakeClient(1))
+    search = commands(roster=roster).run(b"kick 1", first=False)
+    assert isinstance(search, Generator)
+    next(search)
+    client, roster.connections = roster.connections[0], ()
+    assert (0, Reply(550, ("no client has this number",))) == ended(search)
+    assert [] == client.closed
 
 
 def test_clients() -> None:

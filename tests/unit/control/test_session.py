@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import LogLevel, capturedLogs
 from zope.interface.verify import verifyObject
 
 from pushd.control.replies import Reply
+from pushd.control.search import PART
 from pushd.control.session import Session
 from pushd.interfaces import PublishError
 from pushd.message import Publication
+from tests.support.roster import FakeClient
 from tests.unit.control.port import ControlPort
 
 SENT = b"250 sent to every client of every instance\r\n"
@@ -201,6 +205,38 @@ def test_a_fault_of_ours_ends_that_session_only() -> None:
     assert one.ended
     assert [LogLevel.critical] == [event["log_level"] for event in events]
     assert b"221 bye\r\n" == other.say(b"quit\n")
+
+
+def test_a_search_has_a_turn_for_each_part() -> None:
+    """A session at an instance with many clients waits for its reply; another one is answered meanwhile."""
+    port = ControlPort(*(FakeClient(number) for number in range(1, 2 * PART + 2)))
+    patient, other = port.connect(), port.connect()
+    patient.session.dataReceived(b"kick 7\nquit\n")
+    other.session.dataReceived(b"quit\n")
+    for _ in range(3):
+        assert b"" == patient.wire.value()
+        port.clock.turn()
+    assert b"221 bye\r\n" == other.wire.value()
+    assert b"250 client 7 disconnected\r\n221 bye\r\n" == patient.hear()
+
+
+def test_a_search_that_fails_ends_that_session_only() -> None:
+    """As every other fault of ours."""
+    port = ControlPort(FakeClient(1, channels={"a"}, peer=cast("Any", Broken())))
+    one, other = port.connect(), port.connect()
+    with capturedLogs() as events:
+        answer = one.say(b"clients\n")
+    assert b"421 this session failed; the log has the details\r\n" == answer
+    assert one.ended
+    assert [LogLevel.critical] == [event["log_level"] for event in events]
+    assert b"221 bye\r\n" == other.say(b"quit\n")
+
+
+class Broken:
+    """Nothing that can be written."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("as it was told to")
 
 
 def test_nothing_follows_the_last_reply() -> None:
