@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.testing import StringTransport
 
 from pushd.client.websocket import WebSocket, WebSockets
@@ -337,6 +339,28 @@ def test_who_deflates_wrongly_is_told(agreed: Talk, mistake: list[bytes]) -> Non
     agreed.say(*mistake)
     assert b"\x88\x0d" + closing(1002, "bad request") == agreed.line.hear()
     assert [] == agreed.session.messages
+
+
+FRAMES = st.builds(
+    client_frame,
+    st.sampled_from([0, TEXT, BINARY, PING, PONG, CLOSE, 3]),
+    st.binary(max_size=20) | st.binary(max_size=20).map(deflated),
+    fin=st.booleans(),
+    rsv=st.sampled_from([0, 0, 4, 4, 2]),
+)
+
+
+@given(st.lists(FRAMES, min_size=1, max_size=6))
+def test_whatever_frames_come(frames: list[bytes]) -> None:
+    """They are taken or end the connection; none of them is our mistake."""
+    talk = Talk(extension=DEFLATE)
+    try:
+        with logged("pushd.client.lifecycle") as log:
+            talk.say(*frames)
+        assert not log.tracebacks
+        assert talk.closed["left"] == talk.closed["lost"]
+    finally:
+        talk.line.close()
 
 
 def test_a_session_that_does_not_begin_is_ended(talks: Any) -> None:
