@@ -5,6 +5,8 @@ import time
 import jwt
 import pytest
 
+from pushd.deflate import inflate
+from tests.support.line import Line
 from tests.support.public import client_frame
 from tests.unit.admin.port import Conversation, request
 from tests.unit.service.tree import ADMIN, UPGRADE, Instance, started
@@ -88,32 +90,40 @@ def test_what_is_published_reaches_a_client(instances: list[Instance]) -> None:
     assert (200, b'\x81\x07{"n":1}') == (operator.hear().status, client.hear_all())
 
 
+DEFLATE = UPGRADE + "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 COMMAND = client_frame(1, b'{"id":1,"connect":{}}')
 
 
+def told(client: Line) -> tuple[int, bytes]:
+    """Give the first byte of the one frame that a client was sent, and what the frame says."""
+    data = client.hear_all()
+    payload = data[4:] if data[1] == 126 else data[2:]
+    return data[0], inflate(payload, 10_000) if data[0] & 0x40 else payload
+
+
 @pytest.mark.parametrize(
-    ("target", "first"),
+    ("target", "first", "beginning"),
     [
-        ("/websocket/222", b""),
-        ("/connection/websocket", COMMAND),
-        ("/connection/uni_websocket?cf_connect=%7B%7D", b""),
+        ("/websocket/222", b"", b"xxx"),
+        ("/connection/websocket", COMMAND, b'{"push":{"channel":"broadcast"'),
+        ("/connection/uni_websocket?cf_connect=%7B%7D", b"", b'{"channel":"broadcast"'),
     ],
 )
 @pytest.mark.parametrize("compression", ["yes", "no"])
 def test_what_is_large_enough_is_deflated(
-    instances: list[Instance], target: str, first: bytes, compression: str
+    instances: list[Instance], target: str, first: bytes, beginning: bytes, compression: str
 ) -> None:
     """For clients of each protocol that asked for it, if so configured."""
     instance = started(instances, WEBSOCKET_COMPRESSION=compression, WEBSOCKET_COMPRESSION_MIN_SIZE="800B")
-    offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
-    deflating, plain = instance.ask(target, UPGRADE + offer), instance.ask(target, UPGRADE)
+    deflating, plain = instance.ask(target, DEFLATE), instance.ask(target, UPGRADE)
     for client in (deflating, plain):
         client.say(first)
         client.hear_all()
-    small, large = b'"%b"' % (b"x" * 600), b'"%b"' % (b"x" * 900)
-    for body, mark in ((small, 0x81), (large, 0xC1 if compression == "yes" else 0x81)):
+    for size, mark in ((600, 0x81), (900, 0xC1 if compression == "yes" else 0x81)):
         operator = Conversation(instance.reactor.factories[ADMIN])
-        wish = b'{"data":%b}' % body
+        wish = b'{"data":"%b"}' % (b"x" * size)
         operator.say(request("POST", "/api/broadcast", wish, content_type="application/json"))
         instance.reactor.advance(0.1)
-        assert (mark, 0x81) == (deflating.hear_all()[0], plain.hear_all()[0])
+        first_byte, text = told(deflating)
+        assert (mark, beginning) == (first_byte, text[: len(beginning)])
+        assert (0x81, text) == told(plain)
