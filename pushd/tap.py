@@ -19,7 +19,7 @@ from twisted.python.components import Componentized
 from twisted.python.usage import Options as TwistedOptions
 
 from pushd import __version__, log, service
-from pushd.config import ConfigError, Effective, Listen, Log, load, show
+from pushd.config import Config, ConfigError, Effective, Listen, Log, load, show
 
 __all__ = ["Daemon", "Options", "makeService"]
 
@@ -121,7 +121,7 @@ def _refused(error: CannotListenError | OSError) -> CannotListenError | None:
 
 def _refusal(error: CannotListenError, listen: Listen) -> str:
     """Name the listener: Twisted knows only its address."""
-    address = str(error.port)
+    address = os.fsdecode(error.port) if isinstance(error.port, bytes) else str(error.port)
     fields = {name: text.replace("=", ":").split(":") for name, text in listen if isinstance(text, str)}
     names = " or ".join(name for name in fields if address in fields[name])
     where = f"{error.interface}:{address}" if error.interface else address
@@ -139,9 +139,18 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
     config, twistd = options.effective.config, cast("TwistedOptions", options.parent)
     daemon = Daemon(config.listen, _observer(twistd, config.log), foreground=bool(twistd["nodaemon"]))
-    service.build(config, reactor).setServiceParent(daemon)
+    _built(config, reactor).setServiceParent(daemon)
     reactor.callWhenRunning(_take_signals, reactor)
     return daemon
+
+
+def _built(config: Config, reactor: Any) -> IService:
+    """Build what does the work; what it cannot do with the configuration is one line, too."""
+    try:
+        return service.build(config, reactor)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the log begins later
+        raise SystemExit(os.EX_CONFIG) from None
 
 
 def _observer(twistd: TwistedOptions, wanted: Log) -> ILogObserver | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.application import strports
+from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
@@ -24,16 +25,32 @@ _ACCEPTS = 100
 
 
 def public_port(listen: Listen, factory: IProtocolFactory, reactor: Any) -> Service:
-    """Give the port for browsers, which several instances may share."""
+    """Give the port for browsers, which several instances may share.
+
+    Raises:
+        ValueError: It is a socket of systemd's, who has none for us.
+    """
     listener: Any = _Sharing(reactor) if listen.reuse_port else reactor
-    service = strports.service(_with_backlog(listen.public), factory, listener)
+    service = _port(_with_backlog(listen.public), factory, listener)
     service.endpoint = _Paced(service.endpoint)
     return service
 
 
 def operator_port(endpoint: str, factory: IProtocolFactory, reactor: Any) -> Service:
-    """Give a port for operators."""
-    return strports.service(endpoint, factory, reactor)
+    """Give a port for operators.
+
+    Raises:
+        ValueError: See :func:`public_port`.
+    """
+    return _port(endpoint, factory, reactor)
+
+
+def _port(endpoint: str, factory: IProtocolFactory, reactor: Any) -> StreamServerEndpointService:
+    try:
+        return strports.service(endpoint, factory, reactor)
+    except (KeyError, ValueError):
+        # All else has been tried out when the configuration was read.
+        raise ValueError(f"[listen] {endpoint}: systemd has handed over no such socket") from None
 
 
 @dataclass(frozen=True, slots=True)

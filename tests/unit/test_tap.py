@@ -172,6 +172,7 @@ def _refusal(daemon: Daemon, events: list[Any]) -> str:
             {"control": "unix:/run/p:mode=660"},
             "[listen] control: cannot listen on /run/p: [Errno 98]",
         ),
+        (None, b"/run/p", {"control": "unix:/run/p"}, "[listen] control: cannot listen on /run/p: "),
         (
             "",
             9000,
@@ -228,6 +229,26 @@ def _made(twistd: dict[str, object], reactor: MemoryReactorClock) -> Any:
     daemon = makeService(options, reactor)
     daemon.setServiceParent(application)
     return application
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("PUSHD_BROKER_CA_FILE", __file__, f"there is no certificate in {__file__}\n"),
+        ("PUSHD_LISTEN_ADMIN", "systemd:domain=INET:name=x", "[listen] systemd:domain=INET:name=x: "),
+    ],
+)
+def test_what_cannot_be_built_is_a_line_too(
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, text: str, problem: str
+) -> None:
+    """What is only found when files and sockets are opened ends like any other mistake."""
+    environment.setenv("PUSHD_BROKER_URL", "amqps://broker")
+    environment.setenv(name, text)
+    with pytest.raises(SystemExit) as caught:
+        _made(_TWISTD, MemoryReactorClock())
+
+    assert 78 == caught.value.code
+    assert capfd.readouterr().err.startswith(problem)
 
 
 @pytest.mark.usefixtures("environment", "handlers")
