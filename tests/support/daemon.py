@@ -6,15 +6,14 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from tests.support.control import ControlSession
+from tests.support.program import Program
 from tests.support.rabbitmq import free_port
 from tests.support.wait import wait_for
 
@@ -27,8 +26,8 @@ _CHECKOUT = Path(__file__).parents[2]
 _SAMPLE = re.compile(r"^(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 
 
-class Daemon:
-    """One instance for tests; a context manager that starts it, waits for ``/ready`` and cleans up.
+class Daemon(Program):
+    """One instance for tests; it serves when ``/ready`` says so.
 
     It can be started again after :meth:`stop` or :meth:`kill`, on the same ports.
 
@@ -41,9 +40,9 @@ class Daemon:
     """
 
     def __init__(self, instance: str = "1", settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"pushd-{instance}")
         self.instance = instance
         self.public, self.admin, self.control_port = free_port(), free_port(), free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"pushd-{instance}-"))
         self._log = self.folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
         keys = {
@@ -53,18 +52,6 @@ class Daemon:
             "listen.control": f"tcp:{self.control_port}:interface=127.0.0.1",
         }
         self._configure(keys | dict(settings or {}))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-            self.wait_ready()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def log(self) -> str:
@@ -81,15 +68,19 @@ class Daemon:
         assert not self.running
         twistd = str(Path(sys.executable).with_name("twistd"))
         options = ("--nodaemon", "--pidfile=", "pushd", "--config", str(self.folder / "pushd.ini"))
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                ["/usr/bin/setpriv", "--pdeathsig", "KILL", sys.executable, twistd, *options],
-                cwd=self.folder,
-                env=os.environ | {"PYTHONPATH": str(_CHECKOUT)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        self._process = self.spawn(
+            sys.executable,
+            twistd,
+            *options,
+            output="log",
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(_CHECKOUT)},
+        )
+
+    def serve(self) -> None:
+        """Start it, and return once it is ready."""
+        self.start()
+        self.wait_ready()
 
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Return once ``/ready`` answers 200; fail at once, with the log, if the process ends."""
@@ -118,11 +109,10 @@ class Daemon:
         self._signal(signal.SIGKILL)
         self.ended(10.0)
 
-    def close(self) -> None:
-        """End it, whatever it does, and remove every file."""
+    def end(self) -> None:
+        """End it, whatever it does."""
         if self.running:
             self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def get(self, path: str, timeout: float = 5.0) -> tuple[int, str]:
         """Ask the admin port.

@@ -13,13 +13,12 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from tests.support.program import Program
 from tests.support.rabbitmq import free_port
 from tests.support.wait import wait_for
 
@@ -47,8 +46,8 @@ location /websocket/222 {
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
 
 
-class Nginx:
-    """One nginx for tests; a context manager that starts it and cleans up after it.
+class Nginx(Program):
+    """One nginx for tests.
 
     Args:
         ports: The public ports of the instances, on 127.0.0.1.
@@ -59,25 +58,14 @@ class Nginx:
     """
 
     def __init__(self, ports: Sequence[int], locations: str = "") -> None:
+        super().__init__("nginx")
         # An address nobody else uses: several test runs can listen on port 86 side by side.
         self.host = f"127.86.{random.randrange(256)}.{random.randrange(1, 255)}"
         self.port = 86 if os.geteuid() == 0 else free_port()
-        self._folder = Path(tempfile.mkdtemp(prefix="nginx-"))
-        self._folder.chmod(0o755)  # its workers run as nobody
-        self.config = self._folder / "nginx.conf"
+        self.folder.chmod(0o755)  # its workers run as nobody
+        self.config = self.folder / "nginx.conf"
         self.config.write_text(self._substituted(ports, locations))
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def address(self) -> str:
@@ -87,28 +75,26 @@ class Nginx:
     @property
     def access_log(self) -> str:
         """What was logged about requests that are over."""
-        return (self._folder / "access.log").read_text()
+        return (self.folder / "access.log").read_text()
 
     @property
     def error_log(self) -> str:
         """What was logged about errors."""
-        return (self._folder / "error.log").read_text()
+        return (self.folder / "error.log").read_text()
 
-    def start(self) -> None:
+    def serve(self) -> None:
         """Start it and return once it takes connections."""
+        command = ("nginx", "-c", str(self.config), "-g", "daemon off;")
         # Its workers outlive a killed master, so a dying test run must end it in good order.
-        command = ["/usr/bin/setpriv", "--pdeathsig", "TERM", "nginx", "-c", str(self.config)]
-        with (self._folder / "error.log").open("ab") as output:
-            self._process = subprocess.Popen([*command, "-g", "daemon off;"], stdout=output, stderr=output)
+        self._process = self.spawn(*command, output="error.log", dies_by="TERM")
         wait_for(self._answers, "nginx")
 
-    def close(self) -> None:
-        """End it and remove every file."""
+    def end(self) -> None:
+        """End it in good order."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(10)
             self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def check(self) -> str:
         """Run ``nginx -t`` on the configuration and give what it says; raises if it finds fault."""
@@ -123,14 +109,14 @@ class Nginx:
 
     def _substituted(self, ports: Sequence[int], locations: str) -> str:
         text = SHIPPED.read_text()
-        folders = "".join(f"    {name}_temp_path {self._folder}/{name};\n" for name in _TEMPORARY)
+        folders = "".join(f"    {name}_temp_path {self.folder}/{name};\n" for name in _TEMPORARY)
         servers = "".join(f"        server 127.0.0.1:{port} max_fails=0;\n" for port in ports)
         for pattern, replacement in (
             (r"^http \{\n", f"http {{\n{folders}"),
             (r"(^        server 127\.0\.0\.1:\d+ max_fails=0;\n)+", servers),
             (r"listen 86 ", f"listen {self.address} "),
-            (r"/var/log/nginx/", f"{self._folder}/"),
-            (r"/run/nginx\.pid", f"{self._folder}/nginx.pid"),
+            (r"/var/log/nginx/", f"{self.folder}/"),
+            (r"/run/nginx\.pid", f"{self.folder}/nginx.pid"),
             (r"^        location /websocket/ \{", rf"{locations}\g<0>"),
         ):
             text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)

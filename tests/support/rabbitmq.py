@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+
+from tests.support.program import Program
 
 __all__ = ["RabbitNode", "free_port"]
 
@@ -31,8 +30,8 @@ def free_port() -> int:
         return port
 
 
-class RabbitNode:
-    """One RabbitMQ node for tests; a context manager that starts it and cleans up after it.
+class RabbitNode(Program):
+    """One RabbitMQ node for tests.
 
     Args:
         plugins: Plugins to enable, for example ``rabbitmq_management``.
@@ -51,30 +50,19 @@ class RabbitNode:
         settings: Mapping[str, str] | None = None,
         tls: Mapping[str, Path] | None = None,
     ) -> None:
+        super().__init__("rabbit")
         self.host = "127.0.0.1"
         self.port = free_port()
         self.tls_port = free_port() if tls else 0
         self._epmd_port = free_port()
-        self._folder = Path(tempfile.mkdtemp(prefix="rabbit-"))
         self._epmd: subprocess.Popen[bytes] | None = None
         self._node: subprocess.Popen[bytes] | None = None
-        (self._folder / "plugins").write_text(f"[{','.join(plugins)}].\n")
+        (self.folder / "plugins").write_text(f"[{','.join(plugins)}].\n")
         lines = {"disk_free_limit.absolute": "10MB", "log.file.level": "warning", **(settings or {})}
         if tls:
             lines["listeners.ssl.1"] = f"127.0.0.1:{self.tls_port}"
             lines |= {f"ssl_options.{name}": str(path) for name, path in tls.items()}
-        (self._folder / "rabbitmq.conf").write_text("".join(f"{k} = {v}\n" for k, v in lines.items()))
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        (self.folder / "rabbitmq.conf").write_text("".join(f"{k} = {v}\n" for k, v in lines.items()))
 
     @property
     def url(self) -> str:
@@ -90,7 +78,7 @@ class RabbitNode:
     @property
     def log(self) -> str:
         """What the node wrote to its log."""
-        return "".join(path.read_text(errors="replace") for path in sorted(self._folder.glob("log/*.log")))
+        return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("log/*.log")))
 
     def start(self, timeout: float = 60.0) -> None:
         """Start the node and return once it takes connections.
@@ -100,7 +88,7 @@ class RabbitNode:
         if self._epmd is None:
             self._epmd = self._spawn("/usr/bin/epmd", "-address", "127.0.0.1")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-            path = self._folder / "notify"
+            path = self.folder / "notify"
             path.unlink(missing_ok=True)
             ready.bind(str(path))
             ready.settimeout(timeout)
@@ -132,14 +120,17 @@ class RabbitNode:
         self.stop()
         self.start()
 
-    def close(self) -> None:
-        """End everything that was started and remove every file."""
+    def serve(self) -> None:
+        """Start it, and return once it takes connections."""
+        self.start()
+
+    def end(self) -> None:
+        """End everything that was started."""
         self.kill()
         if self._epmd is not None:
             self._epmd.kill()
             self._epmd.wait()
             self._epmd = None
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def ctl(self, *arguments: str, timeout: float = 60.0) -> str:
         """Run ``rabbitmqctl`` on this node.
@@ -181,10 +172,10 @@ class RabbitNode:
 
     @property
     def _output(self) -> str:
-        return (self._folder / "output").read_text(errors="replace")
+        return (self.folder / "output").read_text(errors="replace")
 
     def _environment(self) -> dict[str, str]:
-        folder = self._folder
+        folder = self.folder
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),  # the Erlang cookie is made here
@@ -206,15 +197,8 @@ class RabbitNode:
         }
 
     def _spawn(self, *command: str, **more: str) -> subprocess.Popen[bytes]:
-        with (self._folder / "output").open("ab") as output:
-            return subprocess.Popen(
-                ["/usr/bin/setpriv", "--pdeathsig", "KILL", *command],  # dies even if we are killed
-                env=self._environment() | more,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        environment = self._environment() | more
+        return self.spawn(*command, output="output", env=environment, start_new_session=True)
 
     def _end(self, number: int, timeout: float) -> None:
         node, self._node = self._node, None
