@@ -126,7 +126,7 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
 
     def begin(self, session: Session, *, deflates: bool) -> None:
         """Carry a session; of one that deflates, messages may come deflated."""
-        self.session: Session | None = session
+        self.session = session
         if deflates:
             self._perMessageCompress = _WHOLE
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pushd import disconnect
 from pushd.client.centrifugo import errors
+from pushd.client.extensions import agree
 
 PAGE = (Path(__file__).parents[3] / "docs" / "protocols.md").read_text()
 
@@ -43,3 +44,10 @@ def test_every_error_is_listed() -> None:
         if isinstance(error, errors.Error)
     ]
     assert sorted(expected) == [row[:2] for row in rows("### Errors")]
+
+
+def test_the_agreement_to_deflate_is_shown_as_it_is() -> None:
+    """An offer, and what is answered."""
+    name = "Sec-WebSocket-Extensions: "
+    offer, answer = re.findall(f"^{name}(.*)$", PAGE, re.MULTILINE)
+    assert answer == agree(offer)

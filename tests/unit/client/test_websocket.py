@@ -439,6 +439,16 @@ def test_an_idle_connection_carries_next_to_nothing(talks: Any) -> None:
     assert {"connected", "factory", "session", "transport"} == vars(talks().socket).keys()
 
 
+def test_options_are_read_where_they_were_set(talks: Any) -> None:
+    """At the factory, which is Autobahn's, also by connections that are open already."""
+    talk = talks().opened()
+    assert isinstance(talk.socket.factory, WebSocketServerFactory)
+    talk.socket.factory.setProtocolOptions(maxMessagePayloadSize=5)
+    talk.say(client_frame(TEXT, b"x" * 5), client_frame(TEXT, b"x" * 6))
+    assert [(b"x" * 5, False)] == talk.session.messages
+    assert b"\x88\x11" + closing(1009, "message too big") == talk.line.hear()
+
+
 def test_the_class_stands_for_a_connection_that_autobahn_opened(talks: Any) -> None:
     """Every attribute of a stock connection that frames depend on has the value it has there."""
     factory = WebSocketServerFactory(reactor=object())
