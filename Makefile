@@ -47,7 +47,7 @@ constraints: ## Pin the newest versions of all dependencies in constraints.txt
 	rm -rf $(VENV)-constraints
 
 clean: ## Remove what the targets above have made
-	rm -rf $(VENV) tests/js/node_modules coverage.json .coverage
+	rm -rf $(VENV) tests/js/node_modules tests/go/centrifuge coverage.json .coverage
 
 # Stamps: what an environment holds follows from these two files alone.
 $(VENV)/run: pyproject.toml constraints.txt

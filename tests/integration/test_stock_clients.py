@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.cluster import Cluster, vhost_url
 from tests.support.publisher import publish
-from tests.support.stock import StockClient, javascript, python
+from tests.support.stock import StockClient, go, javascript, python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +34,8 @@ def lonely(cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.mark.parametrize(
     ("make", "program"),
-    [(javascript, "centrifuge.mjs"), (python, "centrifuge_client.py")],
-    ids=["js", "python"],
+    [(javascript, "centrifuge.mjs"), (python, "centrifuge_client.py"), (go, "centrifuge")],
+    ids=["js", "python", "go"],
 )
 @pytest.mark.parametrize("end", ["drain", "crash"])
 def test_centrifuge_recovers_on_another_instance(

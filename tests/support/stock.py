@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-__all__ = ["StockClient", "javascript", "python"]
+__all__ = ["StockClient", "go", "javascript", "python"]
 
 _SUPPORT = Path(__file__).parent
 _JAVASCRIPT = _SUPPORT.parent / "js"
+_GO = _SUPPORT.parent / "go"
 
 
 def javascript(program: str, *arguments: str) -> StockClient:
@@ -24,6 +25,12 @@ def javascript(program: str, *arguments: str) -> StockClient:
             ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=_JAVASCRIPT, check=True
         )
     return StockClient("node", str(_JAVASCRIPT / program), *arguments)
+
+
+def go(program: str, *arguments: str) -> StockClient:
+    """Run the program in ``tests/go``; its first build is slow, later ones are kept by Go."""
+    subprocess.run(["go", "build", "-o", program, "."], cwd=_GO, check=True)
+    return StockClient(str(_GO / program), *arguments)
 
 
 def python(program: str, *arguments: str) -> StockClient:
