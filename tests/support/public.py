@@ -9,15 +9,18 @@ from twisted.internet.task import Clock
 from pushd.client.admission import Admission, Bucket
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.session import Session
+from pushd.client.stream import HttpStreams, Stream
 from pushd.stats import Stats
+from tests.support.line import Line
 from tests.support.roster import NoEncoding
 from tests.support.still_hub import StillHub
 
 if TYPE_CHECKING:
+    from pushd.client.http import Header
     from pushd.disconnect import Disconnect
     from pushd.interfaces import Wire
 
-__all__ = ["Probe", "Shop", "client_frame"]
+__all__ = ["Probe", "Shop", "Talk", "client_frame"]
 
 _MASK = b"\x01\x02\x03\x04"
 
@@ -124,3 +127,21 @@ class Shop:
         probe = Probe(self.hub, joins=joins, fails=fails)
         probe.peer = "192.0.2.7"
         return probe
+
+
+class Talk:
+    """A stream, which is a carrier and little else, over a real socket.
+
+    Args:
+        headers: What its answer carries.
+        buffered_bytes: What may wait for its client.
+        how: Options of the session, see :meth:`Shop.probe`.
+    """
+
+    def __init__(self, *headers: Header, buffered_bytes: int = 100_000, **how: Any) -> None:
+        self.shop = Shop(buffered_bytes)
+        self.line = Line()
+        self.session: Any = self.shop.probe(**how)
+        stream = Stream(self.session, headers)
+        self.carrier: Any = HttpStreams(self.shop.life).accept(self.line.transport, stream, 0.0)
+        self.line.transport.protocol = self.carrier

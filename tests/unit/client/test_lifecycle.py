@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -9,19 +8,7 @@ from pushd.client.stream import HttpStreams, Stream
 from pushd.disconnect import INTERNAL_ERROR, KICKED, SLOW
 from tests.support.line import Line
 from tests.support.log import logged
-from tests.support.public import Shop
-
-
-class Talk:
-    """A stream, which is a carrier and little else."""
-
-    def __init__(self, **how: Any) -> None:
-        self.shop = Shop()
-        self.line = Line()
-        self.session: Any = self.shop.probe(**how)
-        stream = Stream(self.session, ())
-        self.carrier: Any = HttpStreams(self.shop.life).accept(self.line.transport, stream, 0.0)
-        self.line.transport.protocol = self.carrier
+from tests.support.public import Talk
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from pushd.client.stream import HttpStreams, Stream
 from pushd.disconnect import KICKED, SLOW
-from tests.support.line import Line
-from tests.support.public import Shop
+from tests.support.public import Talk
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/event-stream\r\n"
@@ -16,22 +13,10 @@ HEAD = (
 )
 
 
-class Talk:
-    """One stream over a real socket."""
-
-    def __init__(self) -> None:
-        self.shop = Shop(buffered_bytes=1000)
-        self.line = Line()
-        self.session = self.shop.probe()
-        stream = Stream(self.session, (("Content-Type", "text/event-stream"),))
-        self.carrier: Any = HttpStreams(self.shop.life).accept(self.line.transport, stream, 0.0)
-        self.line.transport.protocol = self.carrier
-
-
 @pytest.fixture
 def talk() -> Iterator[Talk]:
     """Make a talk."""
-    talk = Talk()
+    talk = Talk(("Content-Type", "text/event-stream"), buffered_bytes=1000)
     yield talk
     talk.line.close()
 
