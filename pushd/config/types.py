@@ -23,7 +23,6 @@ __all__ = [
     "Duration",
     "DurationOrNever",
     "Endpoint",
-    "ExistingFile",
     "Flag",
     "HostNames",
     "HttpPath",
@@ -31,6 +30,7 @@ __all__ = [
     "Name",
     "Networks",
     "Origins",
+    "PemFile",
     "Size",
     "whole",
 ]
@@ -142,9 +142,12 @@ def _http_path(text: str) -> str:
     return text
 
 
-def _existing_file(text: str) -> str:
-    if text and not Path(text).is_file():
-        raise ValueError("the path of a file that exists, or nothing")
+def _pem_file(text: str) -> str:
+    try:
+        if text and b"-----BEGIN " not in Path(text).read_bytes():
+            raise ValueError("the path of a PEM file, or nothing")
+    except OSError as error:
+        raise ValueError(f"the path of a file that can be read, or nothing ({error.strerror})") from error
     return text
 
 
@@ -185,7 +188,7 @@ HostNames = Annotated[tuple[str, ...], _text(_host_names)]
 
 HttpPath = Annotated[str, _text(_http_path)]
 
-ExistingFile = Annotated[str, _text(_existing_file)]
+PemFile = Annotated[str, _text(_pem_file)]
 """The path of a readable file, or ``""``."""
 
 InstanceName = Annotated[str, _text(_instance)]

@@ -17,7 +17,6 @@ from pushd.config.types import (
     Duration,
     DurationOrNever,
     Endpoint,
-    ExistingFile,
     Flag,
     HostNames,
     HttpPath,
@@ -25,6 +24,7 @@ from pushd.config.types import (
     Name,
     Networks,
     Origins,
+    PemFile,
     Size,
     whole,
 )
@@ -116,9 +116,9 @@ class Broker(Section):
         "500", "Unacknowledged messages under way to this instance."
     )
     heartbeat: Duration = key("30s", "How often an idle connection to the broker proves that it lives.")
-    ca_file: ExistingFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")
-    certificate: ExistingFile = key("", "amqps: our own certificate (PEM), when the broker asks for one.")
-    private_key: ExistingFile = key("", "amqps: the key of our certificate (PEM).")
+    ca_file: PemFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")
+    certificate: PemFile = key("", "amqps: our own certificate (PEM), when the broker asks for one.")
+    private_key: PemFile = key("", "amqps: the key of our certificate (PEM).")
 
     @property
     def urls(self) -> BrokerUrls:

@@ -48,7 +48,7 @@ def operator_port(endpoint: str, factory: IProtocolFactory, reactor: Any) -> Ser
 def _port(endpoint: str, factory: IProtocolFactory, reactor: Any) -> StreamServerEndpointService:
     try:
         return strports.service(endpoint, factory, reactor)
-    except (KeyError, ValueError):
+    except (LookupError, ValueError):
         # All else has been tried out when the configuration was read.
         raise ValueError(f"[listen] {endpoint}: systemd has handed over no such socket") from None
 

@@ -232,23 +232,26 @@ def _made(twistd: dict[str, object], reactor: MemoryReactorClock) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "problem"),
+    ("key", "problem"),
     [
-        ("PUSHD_BROKER_CA_FILE", __file__, f"there is no certificate in {__file__}\n"),
-        ("PUSHD_LISTEN_ADMIN", "systemd:domain=INET:name=x", "[listen] systemd:domain=INET:name=x: "),
+        ("BROKER_CA_FILE={}", "there is no certificate in {}"),
+        ("LISTEN_ADMIN=systemd:domain=INET:name=x", "[listen] systemd:domain=INET:name=x: systemd has "),
     ],
 )
 def test_what_cannot_be_built_is_a_line_too(
-    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], name: str, text: str, problem: str
+    environment: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, key: str, problem: str
 ) -> None:
-    """What is only found when files and sockets are opened ends like any other mistake."""
+    """What is only found when certificates and sockets are taken ends like any other mistake."""
+    path = tmp_path / "ca.pem"
+    path.write_text("-----BEGIN PRIVATE KEY-----\n")
+    name, _, text = key.partition("=")
     environment.setenv("PUSHD_BROKER_URL", "amqps://broker")
-    environment.setenv(name, text)
+    environment.setenv(f"PUSHD_{name}", text.format(path))
     with pytest.raises(SystemExit) as caught:
         _made(_TWISTD, MemoryReactorClock())
 
     assert 78 == caught.value.code
-    assert capfd.readouterr().err.startswith(problem)
+    assert capfd.readouterr().err.startswith(problem.format(path))
 
 
 @pytest.mark.usefixtures("environment", "handlers")

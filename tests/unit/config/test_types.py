@@ -186,13 +186,15 @@ def test_other_paths_are_refused(text: str) -> None:
     assert "begins and ends with a slash" in _refusal(types.HttpPath, text)
 
 
-def test_files_exist(tmp_path: Path) -> None:
-    """A file may be left out, but not be missing."""
-    file = tmp_path / "ca.pem"
-    file.touch()
+def test_files_are_pem(tmp_path: Path) -> None:
+    """A file may be left out, but neither be missing nor be something else."""
+    pem, other = tmp_path / "ca.pem", tmp_path / "ca.der"
+    pem.write_text("the authority:\n-----BEGIN CERTIFICATE-----\n")
+    other.write_bytes(b"0\x82")
 
-    assert [str(file), ""] == [_read(types.ExistingFile, text) for text in (str(file), "")]
-    assert "a file that exists" in _refusal(types.ExistingFile, str(tmp_path))
+    assert [str(pem), ""] == [_read(types.PemFile, text) for text in (str(pem), "")]
+    assert "a PEM file" in _refusal(types.PemFile, str(other))
+    assert "can be read, or nothing (Is a directory)" in _refusal(types.PemFile, str(tmp_path))
 
 
 @pytest.mark.parametrize("text", ["1", "8092", "blue-2.b_c"])

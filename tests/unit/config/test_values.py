@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -59,11 +61,11 @@ def test_defaults_are_those_of_the_first_instance() -> None:
             ),
         ),
         (
-            {"PUSHD_BROKER_CERTIFICATE": __file__},
+            {"PUSHD_BROKER_CERTIFICATE": "own.pem"},
             "default: [broker] private_key = : expected certificate and private_key both, or neither",
         ),
         (
-            {"PUSHD_BROKER_PRIVATE_KEY": __file__},
+            {"PUSHD_BROKER_PRIVATE_KEY": "own.pem"},
             "default: [broker] certificate = : expected certificate and private_key both, or neither",
         ),
         (
@@ -82,8 +84,12 @@ def test_defaults_are_those_of_the_first_instance() -> None:
         ),
     ],
 )
-def test_contradictions_are_found(environ: dict[str, str], problem: str) -> None:
+def test_contradictions_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], problem: str
+) -> None:
     """Values that are right by themselves and wrong together are refused."""
+    (tmp_path / "own.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         load(environ=environ)
 
