@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from pushd.message import Message
 
-__all__ = ["History"]
+__all__ = ["History", "cut"]
 
 _OVERHEAD = 400
 """Bytes counted for a message besides its body: the objects and index entries that hold it."""
@@ -152,7 +152,7 @@ class History:
                 runs += 1
         if runs > 1:
             found.sort(key=_by_offset)
-        return _cut(found, limit) if limit else found
+        return cut(found, limit) if limit else found
 
     def newest(self, after: int, until: int, channels: Iterable[str]) -> list[Message]:
         """Give only the newest message of each channel between ``after`` and ``until``, in offset order."""
@@ -171,7 +171,7 @@ class History:
                 break
             found.append(message)
         found.reverse()
-        return _cut(found, limit)
+        return cut(found, limit)
 
     def _drop(self, message: Message) -> None:
         """Take the oldest message out of the index and raise its channel's floor."""
@@ -186,7 +186,7 @@ class History:
             self._floor = max(self._floor, offset)
 
 
-def _cut(messages: list[Message], limit: int) -> list[Message]:
+def cut(messages: list[Message], limit: int) -> list[Message]:
     """Cut after about ``limit`` bytes of bodies, never within an offset, never to nothing."""
     total = 0
     for index, message in enumerate(messages):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -22,6 +23,7 @@ from pushd.interfaces import Broker, Connection
 from pushd.message import BROADCAST, Message, Position
 from pushd.pacing import paced
 from pushd.replay import Replay
+from pushd.resume import Older, Readers
 from pushd.stats import Stats
 from pushd.turns import Turns
 
@@ -43,13 +45,15 @@ class Hub:
 
     Args:
         history: The log.
-        broker: Told how far messages have been fanned out, so that it sends more.
+        broker: Told how far messages have been fanned out, so that it sends more; asked for older ones.
         stats: Counts.
         clock: For the age of messages, and for turns.
         buffered_bytes: Most bytes of bodies that one write to a connection has.
         slow_clients: What becomes of a connection whose cursor fell off the log: ``close``; ``gap``: it
             goes on at the tip and is told; ``latest``: after a congestion it only gets the newest message
             of each channel.
+        catch_up_readers: How many ask the broker for older messages at once.
+        recovery_bytes: Most bytes of bodies that are read back for one connection.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class Hub:
         *,
         buffered_bytes: int,
         slow_clients: str,
+        catch_up_readers: int,
+        recovery_bytes: int,
     ) -> None:
         self._history = history
         self._broker = broker
@@ -68,8 +74,12 @@ class Hub:
         self._clock = clock
         self._chunk = buffered_bytes
         self._turns = Turns(clock, stats)
+        self._readers = Readers(
+            history, broker, stats, clock, self._turns, most=catch_up_readers, max_bytes=recovery_bytes
+        )
         self._replay = Replay(
             history,
+            self._readers,
             self._turns,
             stats,
             tip=lambda: self._tip,
@@ -111,15 +121,20 @@ class Hub:
 
     def holds(self, position: Position, channels: Iterable[str]) -> bool:
         """Whether everything on ``channels`` after ``position`` can be given from memory."""
-        return self._knows(position) and self._history.holds(position.offset, channels)
+        return self.knows(position) and self._history.holds(position.offset, channels)
 
     def since(self, position: Position, channels: Collection[str]) -> list[Message] | None:
         """Give every message on ``channels`` from ``position`` to the tip, or ``None``: see :meth:`holds`."""
-        if not self._knows(position):
+        if not self.knows(position):
             return None
         return self._history.since(position.offset, self._tip, channels)
 
-    def _knows(self, position: Position) -> bool:
+    def fetch(self, position: Position, channels: Collection[str]) -> Deferred[Older]:
+        """Have read back what came after ``position``, one that it knows, see :meth:`Readers.fetch`."""
+        return self._readers.fetch(position.offset, channels)
+
+    def knows(self, position: Position) -> bool:
+        """Whether ``position`` is one of the present log: what came after it is held, or was once."""
         return self.warm and position.epoch == self._epoch and position.offset <= self._tip
 
     # Coming, subscribing, leaving.
@@ -130,7 +145,8 @@ class Hub:
         Args:
             connection: Whose handshake's bytes may still be on their way.
             channels: What it is subscribed to, besides broadcasts.
-            after: Where its cursor starts, at the tip if not given.
+            after: Where its cursor starts, at the tip if not given. What is not held from there on
+                is read back; if that fails, the connection has missed it.
         """
         connection.cursor = self._tip if after is None else after
         connection.waiting = True
@@ -149,12 +165,14 @@ class Hub:
         self._settle(connection)
         connection.channels.add(channel)
         self.channels.setdefault(channel, {})[connection] = None
+        self._replay.changed(connection)
 
     def unsubscribe(self, connection: Connection, channel: str) -> None:
         """End a subscription."""
         self._settle(connection)
         connection.channels.discard(channel)
         self._forget(connection, channel)
+        self._replay.changed(connection)
 
     def leave(self, connection: Connection, disconnect: Disconnect | None = None) -> None:
         """Let it go; it is not an error that it has gone already.
@@ -203,6 +221,7 @@ class Hub:
         self._live.clear()
         for connection in self._replay.clear():
             connection.waiting = False
+        self._readers.clear()
         self._untold.update(self.connections)
 
     def message(self, message: Message) -> None:

@@ -1,22 +1,31 @@
 """Cursors in the past: who comes back, or had a full socket, gets from the log what it lacks.
 
 Each has a chunk at a time, and then it is the next one's turn; nobody's lag is anybody else's. What is no
-longer held is not passed over in silence: what becomes of such a connection is the policy for slow clients.
+longer held is not passed over in silence: for one that comes back it is read back from the broker, once, or
+the connection is told; what becomes of one that is merely slow is the policy for slow clients.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
+from operator import attrgetter
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 
 from pushd.disconnect import SLOW
-from pushd.history import History
+from pushd.history import History, cut
 from pushd.interfaces import Connection
 from pushd.message import BROADCAST, Message
+from pushd.resume import Older, Readers
 from pushd.stats import Stats
 from pushd.turns import Turns
 
 __all__ = ["Replay"]
+
+_by_offset = attrgetter("offset")
 
 
 class Replay:
@@ -24,8 +33,9 @@ class Replay:
 
     Args:
         history: The log.
+        readers: Read back what it does not hold.
         turns: Runs what takes long.
-        stats: Counts deliveries.
+        stats: Counts deliveries, and resumptions of those that ``readers`` were asked for.
         tip: Gives the offset that they are brought to.
         arrived: Told of a connection that is there: it goes on with all others.
         failed: Told, while the exception is handled, of a connection that could not be served.
@@ -36,6 +46,7 @@ class Replay:
     def __init__(
         self,
         history: History,
+        readers: Readers,
         turns: Turns,
         stats: Stats,
         *,
@@ -46,6 +57,7 @@ class Replay:
         slow_clients: str,
     ) -> None:
         self._history = history
+        self._readers = readers
         self._turns = turns
         self._stats = stats
         self._tip = tip
@@ -55,14 +67,19 @@ class Replay:
         self._slow_clients = slow_clients
         self._behind: dict[Connection, None] = {}
         self._queue: deque[Connection] = deque()
-        self._returning: set[Connection] = set()
+        # Whether the broker may still be asked for what they lack; what is being read, and what was.
+        self._returning: dict[Connection, bool] = {}
+        self._reading: dict[Connection, Deferred[None]] = {}
+        self._older: dict[Connection, Older] = {}
 
     def expect(self, connection: Connection) -> None:
         """It comes back: until it is at the tip it gets every message, whatever the policy."""
-        self._returning.add(connection)
+        self._returning[connection] = True
 
     def add(self, connection: Connection) -> None:
-        """Its socket takes more: serve it from its cursor on."""
+        """Its socket takes more: serve it from its cursor on, once what it lacks has been read."""
+        if connection in self._reading:
+            return
         if not self._queue:
             self._turns.add(self._run())
         if connection not in self._behind:
@@ -72,13 +89,24 @@ class Replay:
     def drop(self, connection: Connection) -> None:
         """It has left, or the log has."""
         self._behind.pop(connection, None)
-        self._returning.discard(connection)
+        self._returning.pop(connection, None)
+        self._forget(connection)
+
+    def changed(self, connection: Connection) -> None:
+        """It has other channels now: what was read back for it is not what it lacks."""
+        if connection in self._returning:
+            self._returning[connection] = True
+        if self._forget(connection):
+            self.add(connection)
 
     def clear(self) -> list[Connection]:
         """Drop everybody; give those whose socket would have taken more."""
-        ready = list(self._behind)
+        ready = [*self._behind, *self._reading]
+        for connection in ready:
+            self._forget(connection)
         self._behind.clear()
         self._returning.clear()
+        self._older.clear()
         return ready
 
     def _run(self) -> Iterator[None]:
@@ -98,7 +126,7 @@ class Replay:
         if found is None:
             self._fell_off(connection)
         elif not found:
-            self._returning.discard(connection)
+            self._returning.pop(connection, None)
             self._arrived(connection)
         else:
             connection.cursor = found[-1].offset
@@ -110,15 +138,61 @@ class Replay:
 
     def _next(self, connection: Connection) -> list[Message] | None:
         """Give what it lacks, up to a chunk; ``None`` when that is no longer held."""
+        older = self._older.get(connection)
+        if older is not None:
+            messages = older.messages
+            rest = messages[bisect_right(messages, connection.cursor, key=_by_offset) :]
+            if rest:
+                return cut(rest, self._chunk)
+            del self._older[connection]
+            connection.cursor = max(connection.cursor, older.reached)
         channels, tip = connection.channels | {BROADCAST}, self._tip()
         if self._slow_clients == "latest" and connection not in self._returning:
             return self._history.newest(connection.cursor, tip, channels)
         return self._history.since(connection.cursor, tip, channels, self._chunk)
 
     def _fell_off(self, connection: Connection) -> None:
-        if self._slow_clients == "close":
+        if self._returning.get(connection):
+            self._read_back(connection)
+        elif self._slow_clients == "close":
             connection.close(SLOW)
-            return
-        self._returning.discard(connection)
+        else:
+            self._skip(connection)
+
+    def _skip(self, connection: Connection) -> None:
+        self._returning.pop(connection, None)
         self._arrived(connection)
         connection.missed()
+
+    # What the log no longer holds.
+
+    def _read_back(self, connection: Connection) -> None:
+        self._returning[connection] = False
+        asked = self._readers.fetch(connection.cursor, connection.channels | {BROADCAST})
+        self._reading[connection] = asked.addCallbacks(
+            self._found, self._unread, (connection,), errbackArgs=(connection,)
+        )
+
+    def _found(self, older: Older, connection: Connection) -> None:
+        del self._reading[connection]
+        self._stats.resumes["stream"] += 1
+        self._older[connection] = older
+        self.add(connection)
+
+    def _unread(self, failure: Failure, connection: Connection) -> None:
+        if failure.check(CancelledError):
+            return
+        del self._reading[connection]
+        self._stats.resumes["lost"] += 1
+        try:
+            self._skip(connection)
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
+            self._failed(connection)
+
+    def _forget(self, connection: Connection) -> bool:
+        """Drop what is, or is being, read back for it; whether it has been waiting for that."""
+        self._older.pop(connection, None)
+        reading = self._reading.pop(connection, None)
+        if reading is not None:
+            reading.cancel()
+        return reading is not None

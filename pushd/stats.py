@@ -42,7 +42,9 @@ class Stats:
     heartbeats: int = 0
     """Heartbeats answered on the raw route."""
     resumes: Counter[str] = field(default_factory=Counter)
-    """Resumptions: ``memory`` or ``lost``."""
+    """Resumptions: from ``memory``, from the ``stream``, or ``lost``."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Requests for what memory no longer holds that failed, by reason, see :mod:`pushd.resume`."""
     dropped: Counter[str] = field(default_factory=Counter)
     """Messages from the broker that could not be used, by kind of fault."""
     published: int = 0

@@ -46,7 +46,12 @@ _LABELLED = {
     "opened": ("pushd_connections_opened", "protocol", "Connections that completed their handshake."),
     "closed": ("pushd_connections_closed", "reason", "Connections ended by this instance."),
     "refused": ("pushd_requests_refused", "code", "Requests answered with an HTTP error."),
-    "resumes": ("pushd_resumes", "source", "Resumptions: from memory, or lost."),
+    "resumes": ("pushd_resumes", "source", "Resumptions: from memory, from the stream, or lost."),
+    "unread": (
+        "pushd_stream_reads_failed",
+        "reason",
+        "Requests for what memory no longer holds that the stream could not meet.",
+    ),
     "dropped": ("pushd_messages_dropped", "fault", "Messages from the broker that could not be used."),
 }
 """Attribute of ``Stats`` to name, label and help."""

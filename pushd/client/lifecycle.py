@@ -143,7 +143,7 @@ class Carrier(Wire):
         """A deadline: the session has not begun, or the connection does not end."""
         if self.session is None:
             self.guarded(self.abort)
-        elif self.session not in self.session.hub.connections:
+        elif self.session.silent:
             self.guarded(self.session.close, SILENT)
 
     def guarded(self, function: Callable[..., object], *arguments: object) -> None:

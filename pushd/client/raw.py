@@ -111,9 +111,12 @@ class RawSession(Session):
         self.close(INSUFFICIENT_STATE)
 
     def _obstacle(self, after: Position, served: frozenset[str]) -> Disconnect | None:
-        """Tell why this client cannot go on from where it was, if it cannot."""
+        """Tell why this client cannot go on from where it was, if that is known now."""
         if is_ahead(after, self.hub.position):
             return BEHIND
-        whole = self.hub.holds(after, served)
-        self._route.stats.resumes["memory" if whole else "lost"] += 1
-        return None if whole else INSUFFICIENT_STATE
+        if not self.hub.knows(after):
+            self._route.stats.resumes["lost"] += 1
+            return INSUFFICIENT_STATE
+        if self.hub.holds(after, served):
+            self._route.stats.resumes["memory"] += 1
+        return None

@@ -56,6 +56,11 @@ class Session:
         self.leaves_at = float("inf")
         self.expires_at = float("inf")
 
+    @property
+    def silent(self) -> bool:
+        """Whether it is the client's turn to say what it wants, before anything else can happen."""
+        return self not in self.hub.connections
+
     def opened(self, wire: Wire) -> None:
         """The handshake is done and its bytes are on their way; subclasses join the hub here."""
         self.wire = wire

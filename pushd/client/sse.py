@@ -114,8 +114,10 @@ class SseSession(Session):
             self.close(BEHIND)
             return
         start, reason = self._start()
-        if isinstance(after, Position):
-            self._route.stats.resumes["lost" if reason else "memory"] += 1
+        if reason:
+            self._route.stats.resumes["lost"] += 1
+        elif isinstance(after, Position) and self.hub.holds(after, self._wish.channels | {BROADCAST}):
+            self._route.stats.resumes["memory"] += 1
         self.hub.join(self, self._wish.channels, after=start.offset)
         if self.write(retry + (_reset(start, reason) if reason else _position(start))):
             self.hub.drained(self)
@@ -135,16 +137,13 @@ class SseSession(Session):
     def _start(self) -> tuple[Position, str]:
         """Find where to begin, and why that is not where the client was; ``""``: it is."""
         here, after = self.hub.position, self._wish.after
-        served = self._wish.channels | {BROADCAST}
         if after is None:
             return here, ""
         if not isinstance(after, Position):
-            return self.hub.earliest(served), ""
-        if after.epoch != here.epoch:
-            return here, "epoch"
-        if after.offset > here.offset:
-            return here, "future"
-        return (after, "") if self.hub.holds(after, served) else (here, "window")
+            return self.hub.earliest(self._wish.channels | {BROADCAST}), ""
+        if self.hub.knows(after):
+            return after, ""
+        return here, "future" if after.epoch == here.epoch and after.offset > here.offset else "epoch"
 
 
 def _position(at: Position) -> bytes:

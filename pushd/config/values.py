@@ -189,6 +189,9 @@ class Limits(Section):
         "or give it only the newest message of each channel.",
     )
     recovery_bytes: Size = key("1MB", "The most that one resuming client is given at once.")
+    catch_up_readers: Annotated[int, whole(1, 100)] = key(
+        "4", "How many read the stream at once for clients that missed more than memory holds."
+    )
     close_timeout: Duration = key("5s", "How long a client may take to answer a closing handshake.")
     drain_timeout: Duration = key("25s", "How long a stopping instance takes to send its clients away.")
     control_sessions: Annotated[int, whole(1, 10_000)] = key("16", "Sessions on the control port at once.")

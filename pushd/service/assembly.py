@@ -85,4 +85,6 @@ def _hub(config: Config, reactor: Any, broker: Broker, stats: Stats) -> Hub:
         reactor,
         buffered_bytes=limits.buffered_bytes,
         slow_clients=limits.slow_clients,
+        catch_up_readers=limits.catch_up_readers,
+        recovery_bytes=limits.recovery_bytes,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+from twisted.internet.defer import Deferred
+
 from pushd.client.session import Session
 from pushd.disconnect import Disconnect
 from pushd.message import Message, Position
+from pushd.resume import Older, UnreadError
 
 __all__ = ["FakeWire", "StillHub"]
 
@@ -60,6 +63,8 @@ class StillHub:
         self.channels: dict[str, list[Session]] = {}
         self.counts: Counter[str] = Counter()
         self.left: list[Disconnect | None] = []
+        self.joined: list[int] = []
+        self.asked: list[tuple[Position, Collection[str], Deferred[Older]]] = []
 
     def publish(self, channel: str, body: bytes = b'{"n":1}', **fields: object) -> Message:
         """Append a message and take it for fanned out."""
@@ -72,6 +77,7 @@ class StillHub:
         """Take a connection in at ``after`` or the tip."""
         self.connections.append(connection)
         connection.cursor = self.position.offset if after is None else after
+        self.joined.append(connection.cursor)
         for channel in channels:
             self.subscribe(connection, channel)
 
@@ -101,6 +107,25 @@ class StillHub:
     def holds(self, position: Position, channels: Collection[str]) -> bool:
         """Whether nothing after ``position`` fell below the floor."""
         return self.since(position, channels) is not None
+
+    def knows(self, position: Position) -> bool:
+        """Whether it is of this log and not above the tip."""
+        return position.epoch == self.position.epoch and position.offset <= self.position.offset
+
+    def fetch(self, position: Position, channels: Collection[str]) -> Deferred[Older]:
+        """Note what is to be read back, for a test to answer."""
+        asked: Deferred[Older] = Deferred()
+        self.asked.append((position, channels, asked))
+        return asked
+
+    def give(self, *messages: Message, reached: int | None = None) -> None:
+        """Answer the first of those with what was read back up to the floor."""
+        older = Older(list(messages), self.floor if reached is None else reached)
+        self.asked.pop(0)[2].callback(older)
+
+    def refuse(self) -> None:
+        """Answer it with no."""
+        self.asked.pop(0)[2].errback(UnreadError("gone"))
 
     def earliest(self, channels: Collection[str]) -> Position:
         """Give the floor."""

@@ -10,6 +10,7 @@ from pushd.history import History
 from pushd.hub import Hub
 from pushd.message import BROADCAST, Message, Position
 from pushd.stats import Stats
+from tests.support.archive import Archive
 from tests.support.log import logged
 from tests.support.turning import TurningClock
 
@@ -27,10 +28,11 @@ class Words:
 WORDS = Words()
 
 
-class Acks:
+class Acks(Archive):
     """A broker that is told how far messages have been fanned out."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: int = 10**9) -> None:
+        super().__init__(page)
         self.acked: list[int] = []
 
     def ack(self, offset: int) -> None:
@@ -57,6 +59,7 @@ class Reader:
         self.room = True
         self.fails = False
         self.told: list[Position] = []
+        self.before = 0
         self.closed: list[Disconnect] = []
 
     def write(self, data: bytes) -> bool:
@@ -73,8 +76,9 @@ class Reader:
         self._world.hub.leave(self, disconnect)
 
     def missed(self) -> None:
-        """Keep where it is told to stand."""
+        """Keep where it is told to stand, and how much was written before."""
         self.told.append(self._world.hub.position)
+        self.before = len(self.written)
 
 
 class World:
@@ -87,10 +91,11 @@ class World:
         max_messages: int = 1000,
         buffered_bytes: int = 1000,
         attached: bool = True,
+        page: int = 10**9,
     ) -> None:
         self.clock = TurningClock()
         self.stats = Stats()
-        self.broker = Acks()
+        self.broker = Acks(page)
         self.history = History(max_messages=max_messages, max_bytes=10**9, max_age=1e9)
         self.hub = Hub(
             self.history,
@@ -99,6 +104,8 @@ class World:
             self.clock,
             buffered_bytes=buffered_bytes,
             slow_clients=slow_clients,
+            catch_up_readers=1,
+            recovery_bytes=1000,
         )
         if attached:
             self.hub.reset(0)
@@ -113,11 +120,24 @@ class World:
 
     def tell(self, offset: int, channel: str = BROADCAST, body: bytes = b"") -> None:
         """Let the broker bring a message, whose body is its offset if not given."""
-        self.hub.message(Message(offset, channel, body or b"%d" % offset))
+        message = Message(offset, channel, body or b"%d" % offset)
+        self.broker.records.append(message)
+        self.hub.message(message)
 
     def turn(self) -> None:
         """Run one turn of the reactor."""
         self.clock.turn()
+
+    def now(self) -> None:
+        """Run turns until nothing is left to do without time passing."""
+        while any(call.getTime() <= self.clock.rightNow for call in self.clock.getDelayedCalls()):
+            self.turn()
+
+    def give(self) -> None:
+        """Have the broker give the page that was asked for first."""
+        self.now()
+        self.broker.give()
+        self.now()
 
     def settle(self) -> None:
         """Run turns until nothing is left to do, and let time pass up to what is due later."""

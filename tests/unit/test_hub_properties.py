@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pushd.disconnect import SLOW
-from pushd.message import BROADCAST, Position
+from pushd.message import BROADCAST
 from tests.unit.test_hub import Reader, World
 
 NAMES = ("a", "b", "c")
@@ -24,10 +24,24 @@ class Client:
     def __init__(self, reader: Reader, since: dict[str, int]) -> None:
         self.reader = reader
         self.since = since
+        self.start = 0
+        self.told = False
 
-    def received(self) -> list[str]:
+    def judge(self, log: list[tuple[int, str]], until: int) -> None:
+        """What it has is the beginning of what it is owed; who is told of a loss is owed what comes after."""
+        if self.reader.told and not self.told:
+            self.told = True
+            self._compare(self.received(self.reader.before), log, until)
+            self.since = dict.fromkeys(self.since, self.reader.told[0].offset)
+            self.start = self.reader.before
+        self._compare(self.received(), log, until)
+
+    def _compare(self, received: list[str], log: list[tuple[int, str]], until: int) -> None:
+        assert self.owed(log, until)[: len(received)] == received
+
+    def received(self, end: int | None = None) -> list[str]:
         """Give what was written, message by message; at one offset no channel comes before another."""
-        words = [word for data in self.reader.written for word in data.decode().split()]
+        words = [word for data in self.reader.written[self.start : end] for word in data.decode().split()]
         offsets = [int(word.partition("/")[0]) for word in words]
         assert sorted(offsets) == offsets
         return [word for _, word in sorted(zip(offsets, words, strict=True))]
@@ -42,17 +56,24 @@ class Client:
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Appends, evictions, joins, resumptions, subscriptions, congestions and slices, in any order."""
+    """Appends, evictions, joins, resumptions, subscriptions, congestions and slices, in any order.
+
+    So is what the broker does: it gives back what memory lacks, and forgets the oldest.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(max_messages=8, buffered_bytes=6)
+        self.world = World(max_messages=4, buffered_bytes=6, page=10)
         # They fill the first slice of every pass, so that much can happen before it comes to the others.
         for _ in range(100):
             self.world.join(*NAMES, cost=0.0001)
         self.log: list[tuple[int, str]] = []
         self.clients: list[Client] = []
         self.offset = 0
+        # Most of this memory has forgotten when the first client comes.
+        for name in ("a", "b", BROADCAST, "c") * 3:
+            self.publish(frozenset({name}), 1)
+            self.world.now()
 
     @rule(
         to=st.one_of(st.just(frozenset({BROADCAST})), st.frozensets(channels, min_size=1)),
@@ -73,12 +94,22 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(names=some, pick=picks)
     def resume(self, names: frozenset[str], pick: int) -> None:
-        """Come back to where everything is still held."""
-        served = names | {BROADCAST}
-        after = min(pick, self.world.hub.position.offset)
-        if self.world.hub.holds(Position("e", after), served):
-            reader = self.world.join(*names, after=after)
-            self.clients.append(Client(reader, dict.fromkeys(served, after)))
+        """Come back, also from before what is held."""
+        after = pick % (self.world.hub.position.offset + 1)
+        reader = self.world.join(*names, after=after)
+        self.clients.append(Client(reader, dict.fromkeys(names | {BROADCAST}, after)))
+
+    @precondition(lambda self: self.world.broker.open)
+    @rule()
+    def give(self) -> None:
+        """Let the broker give a page."""
+        self.world.broker.give()
+
+    @rule(by=st.integers(1, 5))
+    def retain(self, by: int) -> None:
+        """Let the broker forget some of what it held, but nothing that memory has."""
+        floor = self.world.history.floor((*NAMES, BROADCAST))
+        self.world.broker.oldest = max(self.world.broker.oldest, min(self.world.broker.oldest + by, floor))
 
     @precondition(lambda self: self.clients)
     @rule(pick=picks, name=channels)
@@ -113,16 +144,20 @@ class Interleavings(RuleBasedStateMachine):
     def in_order_once_and_without_gap(self) -> None:
         """What a connection has is always the beginning of what it is owed."""
         for client in self.clients:
-            received = client.received()
-            assert client.owed(self.log, self.offset)[: len(received)] == received
+            client.judge(self.log, self.offset)
 
     def teardown(self) -> None:
         """In the end everybody has everything, or was closed with the reason."""
         for client in self.clients:
             client.reader.room = True
             self.world.hub.drained(client.reader)
+        self.world.now()
+        while self.world.broker.open:
+            self.world.give()
         self.world.settle()
         for client in self.clients:
+            client.judge(self.log, self.offset)
+            assert not client.reader.told or self.world.broker.oldest
             if client.reader.closed:
                 assert [SLOW] == client.reader.closed
             else:

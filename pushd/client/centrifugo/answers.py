@@ -41,6 +41,10 @@ class Answers:
         """Count that so many members of a channel were listed or told."""
         self._room -= _MEMBER_COST * members
 
+    def hold(self, size: int) -> None:
+        """Count so many bytes of what was asked and has to wait."""
+        self._room -= size
+
     def take(self) -> list[bytes]:
         """Give what there is, to be sent."""
         items, self._items = self._items, []

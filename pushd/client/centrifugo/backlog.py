@@ -1,7 +1,8 @@
 """What a client missed on a channel, or asks to see again, out of the instance's memory.
 
-A recovery is whole or it is none. Reading and subscribing stand in one reactor turn, and nothing
-above the connection's own level is given: that comes as it comes to everybody.
+A recovery is whole or it is none; if it goes back further, what was read back from the broker is handed in.
+Looking and subscribing stand in one reactor turn, and nothing above the connection's own level is given: that
+comes as it comes to everybody.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pushd.client.centrifugo.commands import History
 from pushd.client.centrifugo.errors import UNRECOVERABLE, RefusedError
 from pushd.hub import Hub
 from pushd.message import Message, Position
+from pushd.resume import NOTHING, Older
 
 __all__ = ["NOTHING_KNOWN", "Backlog"]
 
@@ -32,14 +34,26 @@ class Backlog:
         self._hub = hub
         self._max_bytes = max_bytes
 
-    def recover(self, channel: str, after: Position, level: int) -> list[Message] | None:
+    def goes_further(self, channel: str, after: Position) -> bool:
+        """Whether memory does not hold all of ``channel`` above ``after``, but the broker may."""
+        return self._hub.knows(after) and not self._hub.holds(after, (channel,))
+
+    def recover(
+        self, channel: str, after: Position, level: int, older: Older = NOTHING
+    ) -> list[Message] | None:
         """Give all of ``channel`` above ``after`` up to ``level``, or ``None``: not whole, or too much.
 
         A position above ``level`` is none to recover from: what is in between is still to come.
+
+        Args:
+            older: What was read back, of this channel among others, from ``after`` or before.
         """
         if after.offset > level:
             return None
-        messages = self._since(channel, after)
+        if self.goes_further(channel, after):
+            messages = self._joined(channel, after, older)
+        else:
+            messages = self._since(channel, after)
         if messages is None:
             return None
         messages = _up_to(level, messages)
@@ -68,6 +82,12 @@ class Backlog:
             return None
         held = self._since(channel, NOTHING_KNOWN) or []
         return _up_to(min(level, since.offset - 1) if since else level, held)[::-1]
+
+    def _joined(self, channel: str, after: Position, older: Older) -> list[Message] | None:
+        rest = self._since(channel, Position(after.epoch, older.reached))
+        if rest is None:
+            return None
+        return [m for m in older.messages if m.channel == channel and m.offset > after.offset] + rest
 
     def _since(self, channel: str, after: Position) -> list[Message] | None:
         channels = (channel,)

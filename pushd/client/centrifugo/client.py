@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, ClassVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from pushd import __version__
 from pushd.client.auth import ANYBODY, ExpiredTokenError, Identity, InvalidTokenError
@@ -17,11 +21,14 @@ from pushd.client.centrifugo.leases import Leases
 from pushd.client.centrifugo.replies import Fields
 from pushd.client.lead import is_ahead
 from pushd.client.session import Session
-from pushd.disconnect import EXPIRED, Disconnect
+from pushd.disconnect import EXPIRED, INTERNAL_ERROR, Disconnect
 from pushd.interfaces import Encoding
 from pushd.message import BROADCAST, Position
+from pushd.resume import NOTHING, Older, UnreadError
 
 __all__ = ["GRACE", "INSUFFICIENT", "LAPSED", "Client", "Unsubscribed"]
+
+_log = Logger()
 
 GRACE = 25.0
 """Seconds that a client has past the end of its token: it asks its application for the next one only then."""
@@ -47,7 +54,7 @@ class Client(Session):
         identity: Whom it belongs to.
     """
 
-    __slots__ = ("_leases", "client", "desk", "identity")
+    __slots__ = ("_leases", "_reading", "client", "desk", "identity")
 
     protocol: ClassVar[str] = "centrifugo"
     dialect: ClassVar[Dialect]
@@ -58,6 +65,8 @@ class Client(Session):
         self.client = ""
         self.identity = ANYBODY
         self._leases = Leases()
+        # What is being read back, by the channel that waits for it; "connect" waits as broadcasts.
+        self._reading: dict[str, Deferred[None]] = {}
 
     @property
     def info(self) -> Fields:
@@ -68,6 +77,11 @@ class Client(Session):
     def subscribed(self) -> list[str]:
         """Its channels, with the one for broadcasts."""
         return [BROADCAST, *self.channels]
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has still to ask for something, see :meth:`Session.silent`."""
+        return super().silent and not self._reading
 
     # What happens to it.
 
@@ -94,6 +108,9 @@ class Client(Session):
         """Leave, see :meth:`Session.lost`."""
         channels = self.subscribed
         super().lost()
+        reading, self._reading = self._reading, {}
+        for each in reading.values():
+            each.cancel()
         if self.client:
             for channel in channels:
                 self._announce(channel, "leave")
@@ -108,12 +125,13 @@ class Client(Session):
 
     # Being let in.
 
-    def _enter(self, identity: Identity, wishes: Mapping[str, Subscribe]) -> Fields:
+    def _enter(self, identity: Identity, wishes: Mapping[str, Subscribe], older: Older) -> Fields:
         """Join the hub, and give the answer that says so.
 
         Args:
             identity: Whom it belongs to.
             wishes: What it wants of each channel that the server subscribes it to, broadcasts included.
+            older: What was read back for it.
 
         Raises:
             RefusedError: It is ahead of this instance, and has not joined.
@@ -126,7 +144,9 @@ class Client(Session):
         return {
             **self._greeting(),
             **self._lease(BROADCAST, identity.expires_at),
-            "subs": {self._name(channel): self._standing(channel, wish) for channel, wish in wishes.items()},
+            "subs": {
+                self._name(channel): self._standing(channel, wish, older) for channel, wish in wishes.items()
+            },
             "ping": max(1, round(self.desk.rules.ping_interval)),
         }
 
@@ -167,14 +187,48 @@ class Client(Session):
         if wish.recover and is_ahead(wish.position, self.hub.position):
             raise RefusedError(BEHIND)
 
-    def _standing(self, channel: str, wish: Subscribe) -> dict[str, Any]:
+    def _read_back(
+        self, channel: str, wishes: Mapping[str, Subscribe], resume: Callable[[Older], None]
+    ) -> bool:
+        """Have read back what ``wishes`` recover and memory does not hold, if there is any.
+
+        Args:
+            channel: Waits for it.
+            wishes: By channel.
+            resume: Called once that is done, in a later turn, with :data:`NOTHING` if it was in vain; never
+                after the client is lost.
+
+        Returns:
+            Whether it will be called.
+        """
+        # All of them, or memory might forget meanwhile what it holds now of the others.
+        asked = {n: w.position for n, w in wishes.items() if w.recover and self.hub.knows(w.position)}
+        if not any(self.desk.backlog.goes_further(name, position) for name, position in asked.items()):
+            return False
+        first = min(asked.values(), key=lambda position: position.offset)
+
+        def read(older: Older) -> None:
+            if self._reading.pop(channel, None) is not None:
+                resume(older)
+
+        reading = self.hub.fetch(first, frozenset(asked)).addErrback(_nothing).addCallback(read)
+        self._reading[channel] = reading.addErrback(self._failed)
+        return True
+
+    def _failed(self, failure: Failure) -> None:
+        _log.failure("a client could not go on where it was", failure=failure)
+        self.close(INTERNAL_ERROR)
+
+    def _standing(self, channel: str, wish: Subscribe, older: Older = NOTHING) -> dict[str, Any]:
         """Tell where a subscription stands, with what was missed up to there if that is asked for."""
         epoch, level = self.hub.position.epoch, self._level()
         standing = {"recoverable": True, "positioned": True, **replies.position(Position(epoch, level))}
         if not wish.recover:
             return standing
-        missed = self.desk.backlog.recover(channel, wish.position, level)
-        self.desk.stats.resumes["lost" if missed is None else "memory"] += 1
+        backlog = self.desk.backlog
+        source = "stream" if backlog.goes_further(channel, wish.position) else "memory"
+        missed = backlog.recover(channel, wish.position, level, older)
+        self.desk.stats.resumes["lost" if missed is None else source] += 1
         standing["was_recovering"] = True
         if missed is not None:
             standing["recovered"] = True
@@ -219,3 +273,8 @@ class Client(Session):
             if other is not self and not other.waiting:
                 other.announce(channel, kind, {"info": self.info})
         return len(others)
+
+
+def _nothing(failure: Failure) -> Older:
+    failure.trap(UnreadError, CancelledError)
+    return NOTHING

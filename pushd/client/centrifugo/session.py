@@ -6,7 +6,9 @@ bounded: it is refused more, temporarily, until its socket has taken what it ask
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 import orjson
 from twisted.logger import Logger
@@ -17,6 +19,7 @@ from pushd.client.centrifugo import presence, replies
 from pushd.client.centrifugo.answers import Answers
 from pushd.client.centrifugo.client import INSUFFICIENT, Client
 from pushd.client.centrifugo.commands import (
+    Command,
     Connect,
     History,
     NotACommandError,
@@ -50,6 +53,7 @@ from pushd.client.centrifugo.replies import Fields
 from pushd.disconnect import BAD_REQUEST, INVALID_TOKEN, Disconnect
 from pushd.interfaces import Encoding, PublishError
 from pushd.message import BROADCAST, Publication
+from pushd.resume import NOTHING, Older
 
 __all__ = ["CentrifugoSession"]
 
@@ -70,7 +74,7 @@ class _GoodbyeError(Exception):
 class CentrifugoSession(Client):
     """One client of ``/connection/websocket``."""
 
-    __slots__ = ("_answers", "_busy", "_unconfirmed")
+    __slots__ = ("_answers", "_busy", "_early", "_unconfirmed")
 
     dialect = BIDIRECTIONAL
 
@@ -79,14 +83,24 @@ class CentrifugoSession(Client):
         self._answers = Answers(desk.rules.recovery_bytes)
         self._unconfirmed = 0
         self._busy = False
+        # What came after "connect" while that cannot be answered yet: stock clients do not wait for it.
+        self._early: list[Command] = []
 
     def received(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002  # JSON either way
         """Carry out the commands of one frame, see :meth:`Session.received`."""
+        if BROADCAST in self._reading:
+            self._answers.hold(len(payload))
+        self._work(lambda: self._carry_out_all(parse(payload)))
+
+    def _work(self, work: Callable[[], None]) -> None:
+        """Do what leads to answers, send them together, and end the connection if that came of it."""
+        if self._busy:
+            work()
+            return
         goodbye = None
         self._busy = True
         try:
-            for number, request in parse(payload):
-                self._carry_out(number, request)
+            work()
         except NotACommandError:
             goodbye = BAD_REQUEST
         except _GoodbyeError as end:
@@ -110,21 +124,47 @@ class CentrifugoSession(Client):
 
     # From a command to its answer.
 
+    def _carry_out_all(self, commands: Iterable[Command]) -> None:
+        for number, request in commands:
+            if BROADCAST not in self._reading:
+                self._carry_out(number, request)
+            elif self._answers.full:
+                raise _GoodbyeError(BAD_REQUEST)
+            else:
+                self._early.append((number, request))
+
     def _carry_out(self, number: int, request: Request | Error) -> None:
         if isinstance(request, Connect) == bool(self.client):
             raise _GoodbyeError(BAD_REQUEST)
-        if isinstance(request, Pong):
-            return
+        if not isinstance(request, Pong):
+            self._answer(number, request)
+
+    def _answer(self, number: int, request: Request | Error, older: Older | None = None) -> None:
         try:
-            result = self._result(number, request)
+            result = self._result(number, request, older)
         except RefusedError as refusal:
             self._answers.add(replies.error(number, refusal.error))
         else:
             if result is not None and isinstance(request, Request):
                 self._answers.add(replies.reply(number, request.method, result))
 
-    def _result(self, number: int, request: Request | Error) -> Fields | None:
+    def _answer_late(self, number: int, request: Request, older: Older) -> None:
+        """Do what had to wait for ``older``, if it is still possible; then what waited for that."""
+        early, self._early = self._early, []
+        if early:
+            self._answers.make_room()
+
+        def work() -> None:
+            self._answer(number, request, older)
+            self._carry_out_all(early)
+
+        self._work(work)
+
+    def _result(self, number: int, request: Request | Error, older: Older | None) -> Fields | None:
         """Do what is asked.
+
+        Args:
+            older: What was read back for it, once that is done.
 
         Returns:
             The answer, or ``None`` when it will come later.
@@ -139,9 +179,9 @@ class CentrifugoSession(Client):
             case Error():
                 raise RefusedError(request)
             case Connect():
-                return self._connect(request)
+                return self._connect(number, request, older)
             case Subscribe():
-                return self._subscribe(request)
+                return self._subscribe(number, request, older)
             case Unsubscribe():
                 return self._unsubscribe(request)
             case Publish():
@@ -171,22 +211,28 @@ class CentrifugoSession(Client):
 
     # The commands.
 
-    def _connect(self, request: Connect) -> Fields:
+    def _connect(self, number: int, request: Connect, older: Older | None) -> Fields | None:
         identity = self._identify(request.token)
-        wish = request.subs.get(self.desk.rules.broadcast, Subscribe())
-        result = self._enter(identity, {BROADCAST: wish})
+        wishes = {BROADCAST: request.subs.get(self.desk.rules.broadcast, Subscribe())}
+        late = partial(self._answer_late, number, request)
+        if older is None and self._read_back(BROADCAST, wishes, late):
+            return None
+        result = self._enter(identity, wishes, older or NOTHING)
         self._announce(BROADCAST, "join")
         return {**result, "pong": True}
 
-    def _subscribe(self, request: Subscribe) -> Fields:
+    def _subscribe(self, number: int, request: Subscribe, older: Older | None) -> Fields | None:
         channel = self.desk.rules.channel(request.channel)
-        if channel in self.subscribed:
+        if channel in self.subscribed or channel in self._reading:
             raise RefusedError(ALREADY_SUBSCRIBED)
-        if len(self.channels) >= self.desk.rules.subscriptions:
+        if len(self.channels) + len(self._reading) >= self.desk.rules.subscriptions:
             raise RefusedError(LIMIT_EXCEEDED)
         expires_at = self._permit(channel, request.token)
         self._keep_up(request)
-        standing = self._standing(channel, request)
+        late = partial(self._answer_late, number, request)
+        if older is None and self._read_back(channel, {channel: request}, late):
+            return None
+        standing = self._standing(channel, request, older or NOTHING)
         if request.recover and request.all_or_error and "recovered" not in standing:
             raise RefusedError(UNRECOVERABLE)
         self.hub.subscribe(self, channel)
@@ -197,6 +243,8 @@ class CentrifugoSession(Client):
         channel = self.desk.rules.channel(request.channel)
         if channel == BROADCAST:
             raise RefusedError(PERMISSION_DENIED)
+        if channel in self._reading:
+            self._reading[channel].cancel()  # which has the subscription answered, before this
         if channel in self.channels:
             self._leave(channel)
             self._announce(channel, "leave")

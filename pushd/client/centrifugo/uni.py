@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -21,6 +22,7 @@ from pushd.client.centrifugo.errors import LIMIT_EXCEEDED, PERMISSION_DENIED, Re
 from pushd.disconnect import BAD_REQUEST, BEHIND, EXPIRED, INVALID_TOKEN, NOT_ALLOWED, Disconnect
 from pushd.interfaces import Encoding, Wire
 from pushd.message import BROADCAST, Position
+from pushd.resume import NOTHING, Older
 
 __all__ = ["Ticket", "UniSession", "UniSseSession", "admit", "resumed"]
 
@@ -91,7 +93,7 @@ class UniSession(Client):
         except NotACommandError:
             self.close(BAD_REQUEST)
         else:
-            if not self.client:
+            if not self.client and not self._reading:
                 self._ask(request)
             elif payload.strip() != replies.PING:
                 self.close(BAD_REQUEST)
@@ -119,9 +121,14 @@ class UniSession(Client):
             self._begin(ticket)
 
     def _begin(self, ticket: Ticket) -> None:
+        """Enter, once what it missed has been read back."""
         self._ticket = None
+        if not self._read_back(BROADCAST, ticket.wishes, partial(self._let_in, ticket)):
+            self._let_in(ticket, NOTHING)
+
+    def _let_in(self, ticket: Ticket, older: Older) -> None:
         try:
-            result = self._enter(ticket.identity, ticket.wishes)
+            result = self._enter(ticket.identity, ticket.wishes, older)
         except RefusedError:
             self.close(BEHIND)
             return

@@ -131,7 +131,6 @@ def test_a_client_goes_on_where_it_was(position: str, cursor: int) -> None:
 @pytest.mark.parametrize(
     ("position", "reason"),
     [
-        ("e1:4", INSUFFICIENT_STATE),
         ("e0:7", INSUFFICIENT_STATE),
         ("e1:999", INSUFFICIENT_STATE),
         ("e1:12", BEHIND),
@@ -145,12 +144,22 @@ def test_a_client_that_cannot_go_on_is_told(position: str, reason: Disconnect) -
     assert ([reason], []) == (wire.ends, hub.connections)
 
 
+def test_a_client_may_go_on_from_where_memory_has_forgotten() -> None:
+    """The hub sees to what it lacks."""
+    hub = StillHub(tip=10)
+    hub.floor = 5
+    route(hub)(Request("GET", "/websocket/a", "last_event_id=e1:4")).opened(wire := FakeWire())
+    [session] = hub.connections
+    assert ([], {"a"}) == (wire.ends, session.channels)
+    assert [4] == hub.joined
+
+
 def test_resumptions_are_counted() -> None:
-    """By where they came from."""
+    """What memory does not hold is the hub's to count, once it knows."""
     hub = StillHub(tip=10)
     hub.floor = 5
     shared = route(hub)
-    for position in ("e1:7", "e1:4"):
+    for position in ("e1:7", "e1:4", "e0:7"):
         wire: Any = FakeWire()
         shared(Request("GET", "/websocket/a", f"last_event_id={position}")).opened(wire)
     assert {"memory": 1, "lost": 1} == shared.stats.resumes

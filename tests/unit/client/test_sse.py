@@ -80,10 +80,10 @@ def test_earliest_starts_at_the_floor() -> None:
 
 @pytest.mark.parametrize(
     ("after", "reason"),
-    [(Position("e0", 9), b"epoch"), (Position("e1", 1000), b"future"), (Position("e1", 3), b"window")],
+    [(Position("e0", 9), b"epoch"), (Position("e1", 1000), b"future"), (Position("e0", 1000), b"epoch")],
 )
 def test_what_cannot_be_resumed_is_reset(after: Position, reason: bytes) -> None:
-    """Another log's position, one from the future and one that fell off begin at the present, and say so."""
+    """Another log's position and one from the future begin at the present, and say so."""
     hub = StillHub(tip=10)
     hub.floor = 4
     session, wire = opened(hub, after, full=True)
@@ -140,11 +140,21 @@ def test_a_request_becomes_a_stream() -> None:
     assert 1000.0 == stream.session.expires_at
 
 
-def test_resumptions_are_counted() -> None:
-    """Those that were whole, and those that were not."""
+def test_a_stream_may_begin_where_memory_has_forgotten() -> None:
+    """The hub sees to what it lacks."""
     hub = StillHub(tip=10)
+    hub.floor = 4
+    _, wire = opened(hub, Position("e1", 3), full=True)
+    position = b'event: position\nid: e1:3\ndata: {"position":"e1:3"}\n\n'
+    assert (b"retry: 3174\n" + position, [3]) == (wire.take(), hub.joined)
+
+
+def test_resumptions_are_counted() -> None:
+    """Those that are whole, and those that are not; what memory does not hold is the hub's to count."""
+    hub = StillHub(tip=10)
+    hub.floor = 5
     streams = route(hub)
-    for position in ("e1:7", "e0:7"):
+    for position in ("e1:7", "e0:7", "e1:4"):
         streams(asked("channel=a", **{"last-event-id": position})).session.opened(FakeWire())
     streams(asked("channel=a&last_event_id=earliest")).session.opened(FakeWire())
     assert {"memory": 1, "lost": 1} == streams.stats.resumes

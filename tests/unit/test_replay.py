@@ -1,0 +1,204 @@
+"""Cursors in the past, where the broker has to be asked; those that memory serves are in test_hub."""
+
+from __future__ import annotations
+
+import pytest
+
+from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN, SLOW
+from pushd.interfaces import ReadError
+from pushd.message import Position
+from tests.support.log import logged
+from tests.unit.test_hub import World
+
+
+def forgetful(last: int = 9, **settings: object) -> World:
+    """Give a hub that holds the newest two of ``last`` messages on channel ``a``."""
+    world = World(max_messages=2, **settings)  # type: ignore[arg-type]
+    for offset in range(1, last + 1):
+        world.tell(offset, "a")
+        world.now()
+    return world
+
+
+@pytest.mark.parametrize("policy", ["close", "gap", "latest"])
+def test_who_comes_back_gets_what_memory_lacks(policy: str) -> None:
+    """Also what it forgets meanwhile; then what it holds, and what is new, whatever the policy."""
+    world = forgetful(slow_clients=policy)
+    reader = world.join("a", after=4)
+    world.now()
+    assert ([(4, 7)], []) == (world.broker.ranges, reader.written)
+    world.tell(10, "a")
+    world.give()
+    world.give()
+    world.tell(11, "a")
+    world.now()
+    assert ([(4, 7), (7, 8)], [b"5 6 7 8", b"9 10", b"11"]) == (world.broker.ranges, reader.written)
+    assert ([], [], {"stream": 1}) == (reader.told, reader.closed, world.stats.resumes)
+
+
+def test_a_chunk_at_a_time() -> None:
+    """As it would come from memory."""
+    world = forgetful(buffered_bytes=1)
+    reader = world.join("a", after=1)
+    world.give()
+    assert [b"2 3", b"4 5", b"6 7", b"8 9"] == reader.written
+    assert not reader.waiting
+
+
+def test_a_full_socket_waits() -> None:
+    """And goes on from its cursor."""
+    world = forgetful(buffered_bytes=1)
+    reader = world.join("a", after=1)
+    reader.room = False
+    world.give()
+    assert ([b"2 3"], 3) == (reader.written, reader.cursor)
+    reader.room = True
+    world.hub.drained(reader)
+    world.now()
+    assert [b"2 3", b"4 5", b"6 7", b"8 9"] == reader.written
+
+
+def test_it_is_read_back_once() -> None:
+    """Who is then too slow for memory is slow."""
+    world = forgetful()
+    reader = world.join("a", after=4)
+    reader.room = False
+    world.give()
+    assert [b"5 6 7"] == reader.written
+    for offset in (10, 11, 12):
+        world.tell(offset, "a")
+        world.now()
+    world.hub.drained(reader)
+    world.now()
+    assert ([SLOW], 1) == (reader.closed, len(world.broker.asked))
+
+
+def test_who_is_merely_slow_is_not_read_for() -> None:
+    """The policy for slow clients has the say."""
+    world = forgetful()
+    reader = world.join("a")
+    reader.room = False
+    for offset in range(10, 15):
+        world.tell(offset, "a")
+        world.now()
+    world.hub.drained(reader)
+    world.now()
+    assert ([SLOW], []) == (reader.closed, world.broker.asked)
+
+
+def test_what_cannot_be_read_is_missed() -> None:
+    """Also where slow clients are closed: this one is not slow. It goes on at the tip."""
+    world = forgetful()
+    reader = world.join("a", after=4)
+    world.now()
+    world.broker.refuse(ReadError("not attached"))
+    world.now()
+    assert ([Position("e", 9)], [], {"lost": 1}) == (reader.told, reader.closed, world.stats.resumes)
+    world.tell(10, "a")
+    world.now()
+    assert [b"10"] == reader.written
+
+
+def test_being_told_may_fail() -> None:
+    """That is the end of this connection only."""
+    world = forgetful()
+    reader = world.join("a", after=4)
+    reader.missed = lambda: 1 / 0  # type: ignore[method-assign]
+    world.now()
+    with logged("pushd.hub") as log:
+        world.broker.refuse(ReadError("not attached"))
+        world.now()
+    assert ([INTERNAL_ERROR], 1) == (reader.closed, len(log.tracebacks))
+
+
+def test_who_leaves_is_forgotten() -> None:
+    """Nothing is read or written for it, and nothing is counted as lost."""
+    world = forgetful()
+    reading, read = world.join("a", after=4), world.join("a", after=3)
+    read.room = False
+    world.now()
+    world.hub.leave(reading, SHUTDOWN)
+    world.give()
+    world.hub.leave(read)
+    world.settle()
+    assert ([], [b"4 5 6 7"], {"stream": 1}) == (reading.written, read.written, world.stats.resumes)
+
+
+def test_a_log_that_begins_anew_is_told() -> None:
+    """Nothing of the old one is given, whether it was read, is being read or is to be asked for."""
+    world = forgetful()
+    full = world.join("a", after=4)
+    full.room = False
+    world.give()
+    reading, new = world.join("a", after=4), world.join("a", after=5)
+    world.now()
+    world.join("a", after=6)
+    world.hub.reset(20)
+    world.hub.attached("f")
+    full.room = True
+    world.hub.drained(full)
+    world.now()
+    for reader in (full, reading, new):
+        assert [Position("f", 20)] == reader.told
+    world.tell(21, "a")
+    world.now()
+    assert [[b"5 6 7", b"21"], [b"21"], [b"21"]] == [reader.written for reader in (full, reading, new)]
+    assert ({"stream": 1}, 0) == (world.stats.resumes, len(world.broker.open))
+
+
+def test_a_socket_that_drains_meanwhile_changes_nothing() -> None:
+    """An answer to the client may fill and drain it while the broker is asked."""
+    world = forgetful()
+    reader = world.join("a", after=4)
+    world.now()
+    world.hub.drained(reader)
+    world.now()
+    assert ([], []) == (reader.closed, reader.written)
+    world.give()
+    assert [b"5 6 7", b"8 9"] == reader.written
+
+
+def mixed(**settings: object) -> World:
+    """Give a hub with odd offsets on channel ``b``, even ones on ``a``, of which it holds the last two."""
+    world = World(max_messages=2, **settings)  # type: ignore[arg-type]
+    for offset in range(1, 10):
+        world.tell(offset, "ab"[offset % 2])
+        world.now()
+    return world
+
+
+def test_another_channel_is_another_request() -> None:
+    """What is being read for the channels before would have a gap."""
+    world = mixed()
+    changing, other = world.join("a", after=2), world.join("a", after=4)
+    world.now()
+    world.hub.subscribe(changing, "b")
+    world.give()
+    world.give()
+    assert [(2, 6), (2, 7)] == world.broker.ranges
+    assert [[b"3 4 5 6 7", b"8 9"], [b"6", b"8"]] == [changing.written, other.written]
+
+
+def test_what_was_read_for_other_channels_is_dropped() -> None:
+    """The rest is asked for again."""
+    world = mixed(buffered_bytes=1)
+    reader = world.join("a", "b", after=2)
+    reader.room = False
+    world.give()
+    world.hub.unsubscribe(reader, "b")
+    reader.room = True
+    world.hub.drained(reader)
+    world.give()
+    assert [(2, 7), (4, 6)] == world.broker.ranges
+    assert [b"3 4", b"6", b"8"] == reader.written
+
+
+def test_subscriptions_of_others_change_nothing() -> None:
+    """Who does not come back has nothing that was read."""
+    world = mixed()
+    reader = world.join("a")
+    reader.room = False
+    world.hub.subscribe(reader, "b")
+    world.tell(10, "b")
+    world.now()
+    assert ([b"10"], []) == (reader.written, world.broker.asked)
