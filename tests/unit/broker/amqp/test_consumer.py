@@ -110,6 +110,19 @@ def test_an_error_of_its_channel(rig: Rig, log: Log) -> None:
     assert 2 == len(log.warnings)
 
 
+def test_tags_begin_anew(rig: Rig) -> None:
+    """What was acknowledged on the last channel says nothing about the next one's deliveries."""
+    for tag in range(1, 6):
+        rig.deliver(tag)
+    rig.consumer.ack(5)
+    rig.channel.lose()
+    rig.again()
+    rig.deliver(1)
+    rig.deliver(2)
+    rig.consumer.ack(2)
+    assert [2] == rig.channel.acks
+
+
 def test_a_consumer_that_the_broker_ended(rig: Rig) -> None:
     """Its channel is as good as ever, but nothing would come any more."""
     rig.channel.cancelled()

@@ -258,6 +258,27 @@ def test_a_full_window_is_no_silence(rig: Rig) -> None:
     assert 1 == len(rig.heard.told("detached"))
 
 
+def test_a_canary_that_is_late(rig: Rig) -> None:
+    """While anything else is heard, it may take its time: there may be much before it."""
+    rig.attach()
+    for offset in range(2, 30):
+        rig.clock.advance(2)
+        rig.channel.record(offset)
+        rig.consumer.ack(offset)
+    assert [] == rig.heard.told("detached")
+
+
+def test_nothing_is_claimed_before_the_epoch_is_known(rig: Rig) -> None:
+    """However long it takes to find it out."""
+    rig.consumer.start(rig.heard)
+    rig.channel.record(5)
+    rig.mark(6)
+    for offset in range(20):
+        rig.clock.advance(2)
+        rig.channel.record(offset)
+    assert (1, False) == (len(rig.marks.sent), rig.consumer.attached)
+
+
 def test_reading_a_part_again(rig: Rig) -> None:
     """On a channel of its own, while attached."""
     results: list[Any] = []
