@@ -100,7 +100,7 @@ class AmqpBroker:
         """Tell how things stand."""
         consumer, section = self._consumer, self._section
         if not consumer.attached:
-            return BrokerStatus(attached=False, text=consumer.trouble or "reading back")
+            return BrokerStatus(attached=False, text=consumer.trouble)
         what = (
             f"stream {section.stream}"
             if section.queue == "stream"

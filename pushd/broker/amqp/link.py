@@ -15,17 +15,13 @@ from pika.exceptions import AMQPError
 from pika.spec import Basic
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import connectProtocol
-from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint, ITCPTransport
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from pushd.broker.amqp.faults import Lost, explain
 from pushd.broker.amqp.wire import Wire
 
 __all__ = ["Channel", "Link", "OnMessage", "connect", "login"]
-
-_log = Logger()
 
 OnMessage = Callable[[int, object, Any, bytes], None]
 """Takes delivery tag, routing key, properties (``None`` when they cannot be read) and body."""
@@ -49,22 +45,22 @@ async def connect(clock: IReactorTime, endpoint: IStreamClientEndpoint, who: Con
     """
     # pika logs with tracebacks what we say in one line, and spends time on every frame doing so.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    link = Link(clock, who)
+    wire = Wire(clock, who)
+    link = Link(wire)
     try:
-        await connectProtocol(endpoint, link)
+        await connectProtocol(endpoint, wire)
         await link.opened
     except BaseException:
-        link.abort()
+        wire.cut()
         raise
     return link
 
 
-class Link(Protocol):
+class Link:
     """A connection.
 
     Args:
-        clock: For heartbeats and deadlines.
-        who: See :func:`login`.
+        wire: pika's side of it.
 
     Attributes:
         opened: Fires when logged in; fails with :class:`Lost`.
@@ -72,15 +68,14 @@ class Link(Protocol):
         blocked: Why the broker takes no publications now, or ``""``.
     """
 
-    def __init__(self, clock: IReactorTime, who: ConnectionParameters) -> None:
-        self.opened: Deferred[None] = Deferred()
+    def __init__(self, wire: Wire) -> None:
+        self.opened: Deferred[None] = wire.opened.addCallbacks(self._opened, self._unopened)
         self.lost: Lost | None = None
         self.blocked = ""
-        self._clock = clock
-        self._who = who
-        self._error: Exception | None = None
-        self._wire: Wire | None = None
+        self._wire = wire
         self._watchers: list[Callable[[Lost], None]] = []
+        wire.engine.add_on_connection_blocked_callback(self._blocked)
+        wire.engine.add_on_connection_unblocked_callback(self._unblocked)
 
     def watch(self, ended: Callable[[Lost], None]) -> None:
         """Have ``ended`` called once, when the connection is gone, or now if it is."""
@@ -91,10 +86,9 @@ class Link(Protocol):
 
     def channel(self) -> Deferred[Channel]:
         """Open a channel; may be cancelled."""
-        assert self._wire is not None
         opened: Deferred[Any] = Deferred(lambda _: channel.close())
         try:
-            channel = Channel(self._wire.channel(on_open_callback=opened.callback), opened)
+            channel = Channel(self._wire.engine.channel(on_open_callback=opened.callback), opened)
         except AMQPError as error:  # closed, or just closing
             return fail(self.lost or explain(error))
         return opened.addCallback(lambda _: channel)
@@ -103,54 +97,26 @@ class Link(Protocol):
         """Say goodbye, and cut the connection of a broker that does not answer; fires when it is gone."""
         gone: Deferred[None] = Deferred()
         self.watch(lambda _: gone.callback(None))
-        if self.lost is None and self._wire is not None:
+        if self.lost is None:
             self._wire.cut_later()
             if self._wire.is_open:
                 self._wire.close()
         return gone
 
-    def abort(self) -> None:
-        """Cut the connection, if there is one."""
-        if self._wire is not None and self.lost is None:
-            self._wire.cut()
-
-    # Called by Twisted.
-
-    def connectionMade(self) -> None:
-        """Begin to speak AMQP."""
-        transport = cast("ITCPTransport", self.transport)
-        # Otherwise a publication that follows an acknowledgement waits for the broker's delayed ACK: 40 ms.
-        transport.setTcpNoDelay(True)
-        self._wire = Wire(self._clock, transport, self._who, self._opened)
-        self._wire.add_on_connection_blocked_callback(self._blocked)
-        self._wire.add_on_connection_unblocked_callback(self._unblocked)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Hand over what came; what goes wrong with it ends this connection and nothing else."""
-        assert self._wire is not None
-        try:
-            self._wire.received(data)
-        except Exception as error:  # noqa: BLE001  # whatever it is
-            if not isinstance(error, AMQPError):  # else it is no AMQP what came
-                _log.failure("what the broker sent could not be handled")
-            self._error = error
-            self.abort()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Find out why, and tell everybody."""
-        assert self._wire is not None
-        cause = self._wire.ended(self._error or cast("Exception", reason.value))
-        self.lost = explain(cause)
-        if not self.opened.called:
-            self.opened.errback(self.lost)
-        watchers, self._watchers = self._watchers, []
-        for ended in watchers:
-            ended(self.lost)
-
     # Called by pika.
 
     def _opened(self, _: object) -> None:
-        self.opened.callback(None)
+        cast("Deferred[Exception]", self._wire.closed).addCallback(self._ended)
+
+    def _unopened(self, failure: Failure) -> Failure:
+        return Failure(self._ended(cast("Exception", failure.value)))
+
+    def _ended(self, cause: Exception) -> Lost:
+        """Tell everybody."""
+        self.lost = lost = explain(cause)
+        for ended in self._watchers:
+            ended(lost)
+        return lost
 
     def _blocked(self, _: object, frame: Any) -> None:
         self.blocked = f"the broker takes no publications: {frame.method.reason!r}"

@@ -1,176 +1,217 @@
-"""pushd.broker.amqp.wire, fed with bytes; logins and real traffic are in tests/contracts/test_broker.py."""
+"""pushd.broker.amqp.wire against the bytes of a broker; real ones are in tests/contracts/test_broker.py."""
 
 from __future__ import annotations
 
 from struct import pack
 from typing import Any
 
-import pika
 import pytest
-from pika.frame import Body, Header, Heartbeat, ProtocolHeader
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from pika import ConnectionParameters
+from pika.exceptions import AMQPError, AMQPHeartbeatTimeout, ConnectionClosedByBroker
+from pika.spec import BasicProperties, Connection
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.task import Clock
 
 from pushd.broker.amqp.wire import Wire
+from tests.support.log import logged
+from tests.unit.broker.amqp.peer import Peer, frame
 
 
-class Transport:
-    """Takes bytes, and ends as it is told."""
+class Rig:
+    """A connection, what is at its other end, and what is consumed over it."""
 
     def __init__(self) -> None:
-        self.written = b""
-        self.ends: list[str] = []
+        self.clock: Any = Clock()
+        self.peer = Peer()
+        self.wire = Wire(self.clock, ConnectionParameters(heartbeat=30))
+        self.opened: list[Any] = []
+        self.wire.opened.addCallbacks(self.opened.append, lambda failure: self.opened.append(failure.value))
+        self.messages: list[tuple[bytes, Any]] = []
+        self.closed: list[Exception] = []
 
-    def write(self, data: bytes) -> None:
+    def consume(self) -> None:
+        """Log in, open a channel and have messages delivered."""
+        self.peer.accept(self.wire)
+        channel = self.wire.engine.channel(on_open_callback=lambda _: None)
+        channel.add_on_close_callback(lambda _, cause: self.closed.append(cause))
+        self.peer.run()
+        channel.basic_consume("q", self.deliver)
+        self.peer.run()
+
+    def deliver(self, _: object, __: object, properties: Any, body: bytes) -> None:
         """Keep it."""
-        self.written += data
+        self.messages.append((body, properties))
 
-    def loseConnection(self) -> None:
-        """Note it: this peer never answers."""
-        self.ends.append("lose")
-
-    def abortConnection(self) -> None:
-        """Note it."""
-        self.ends.append("abort")
-
-
-class Recorder(Wire):
-    """Keeps the frames, and does nothing else with them."""
-
-    frames: list[Any]
-
-    def _process_frame(self, frame_value: Any) -> None:
-        self.__dict__.setdefault("frames", []).append(frame_value)
+    def receive(self, data: bytes) -> None:
+        """Have bytes arrive."""
+        self.wire.dataReceived(data)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Time stands still unless told."""
-    return Clock()
+def rig() -> Rig:
+    """One that is not connected yet."""
+    return Rig()
 
 
-@pytest.fixture
-def transport() -> Transport:
-    """Where the bytes go."""
-    return Transport()
+def poisoned(peer: Peer, body: bytes) -> bytes:
+    """Make the frames of a message that has a header with a date that pika cannot read."""
+    field = b"\x01xT" + pack(">Q", 1 << 60)
+    properties = pack(">HHQHL", 60, 0, len(body), 1 << 13, len(field)) + field
+    return peer.deliver() + frame(2, properties) + (frame(3, body) if body else b"")
 
 
-@pytest.fixture
-def wire(clock: Clock, transport: Transport) -> Recorder:
-    """One that has just been connected."""
-    return Recorder(clock, transport, pika.ConnectionParameters(), lambda _: None)  # type: ignore[arg-type]
-
-
-def frame(kind: int, payload: bytes, channel: int = 1) -> bytes:
-    """Make a frame (AMQP 0-9-1 section 4.2.3)."""
-    return pack(">BHL", kind, channel, len(payload)) + payload + b"\xce"
-
-
-def header(size: int, table: bytes) -> bytes:
-    """Make a content header with a table of headers."""
-    return frame(2, pack(">HHQH", 60, 0, size, 1 << 13) + pack(">L", len(table)) + table)
-
-
-def test_begins(wire: Recorder, transport: Transport) -> None:
-    """The client speaks first."""
-    assert transport.written == b"AMQP\x00\x00\x09\x01"
+def test_logs_in(rig: Rig) -> None:
+    """The client speaks first, and small writes do not wait for each other."""
+    rig.peer.accept(rig.wire)
+    assert ([rig.wire], True, None) == (rig.opened, rig.wire.is_open, rig.wire.cause)
+    assert rig.peer.no_delay
+    assert "PLAIN" == rig.peer.methods(Connection.StartOk)[0].mechanism
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 1000])
-def test_frames_however_they_are_cut(wire: Recorder, size: int) -> None:
-    """Frames come out whole and in order, wherever reads begin and end."""
-    data = frame(8, b"", 0) + frame(3, b"x" * 20) + frame(8, b"", 0) + frame(3, b"")
+def test_frames_however_they_are_cut(rig: Rig, size: int) -> None:
+    """Messages come out whole and in order, wherever reads begin and end."""
+    rig.consume()
+    bodies = [b"x" * 20, b"", frame(8, b"", 0), b"AMQP"]
+    data = b"".join(rig.peer.delivery(body) + frame(8, b"", 0) for body in bodies)
+    before = rig.wire.engine.bytes_received
     for start in range(0, len(data), size):
-        wire.received(data[start : start + size])
-    assert [Heartbeat, Body, Heartbeat, Body] == [type(each) for each in wire.frames]
-    assert [b"x" * 20, b""] == [each.fragment for each in wire.frames if isinstance(each, Body)]
-    assert len(data) == wire.bytes_received
+        rig.receive(data[start : start + size])
+    assert bodies == [body for body, _ in rig.messages]
+    assert len(data) == rig.wire.engine.bytes_received - before
 
 
-def test_another_version(wire: Recorder) -> None:
-    """A broker that answers with its own protocol header is understood."""
-    wire.received(b"AMQP\x00\x01\x00\x00")
-    assert [ProtocolHeader] == [type(each) for each in wire.frames]
+def test_frames_come_alone(rig: Rig) -> None:
+    """While one is handled pika holds nothing of what came with it, which it would copy again for each."""
+    held: list[int] = []
+    rig.deliver = lambda *_: held.append(len(rig.wire.engine._frame_buffer))  # type: ignore[method-assign]
+    rig.consume()
+    rig.receive(rig.peer.delivery(b"x") * 3 + b"beginning of the next")
+    assert [0, 0, 0] == held
 
 
-def test_properties_that_pika_cannot_read(wire: Recorder) -> None:
+def test_another_version(rig: Rig) -> None:
+    """A broker that answers with its own protocol header and leaves is no surprise."""
+    rig.wire.makeConnection(rig.peer)
+    rig.peer.protocol = rig.wire
+    rig.receive(b"AMQP\x00\x01\x00\x00")
+    assert [] == rig.opened
+    rig.peer.lose()
+    assert [rig.wire.cause] == rig.opened
+
+
+@pytest.mark.parametrize("body", [b"", b"x"])
+def test_properties_that_pika_cannot_read(rig: Rig, body: bytes) -> None:
     """A message with an impossible date arrives without properties; what follows is not harmed."""
-    wire.received(header(1, b"\x01xT" + pack(">Q", 1 << 60)) + frame(3, b"x"))
-    poisoned, body = wire.frames
-    assert isinstance(poisoned, Header)
-    assert (1, 1, None) == (poisoned.channel_number, poisoned.body_size, poisoned.properties)
-    assert body.fragment == b"x"
+    rig.consume()
+    rig.receive(poisoned(rig.peer, body) + rig.peer.delivery(b"good", BasicProperties(headers={"x": True})))
+    [first, (good, properties)] = rig.messages
+    assert ((body, None), b"good", {"x": True}) == (first, good, properties.headers)
 
 
-def test_readable_properties(wire: Recorder) -> None:
-    """Others arrive as they are."""
-    wire.received(header(0, b"\x01xt\x01"))
-    assert {"x": True} == wire.frames[0].properties.headers
+@pytest.mark.parametrize(
+    ("broken", "cause", "tracebacks"),
+    [
+        (frame(1, pack(">HH", 999, 999) + bytes(20)), KeyError, 1),
+        (frame(2, pack(">HHQH", 60, 0, 1, 0))[:-1] + b"!", AMQPError, 0),
+    ],
+)
+def test_what_cannot_be_handled(rig: Rig, broken: bytes, cause: type, tracebacks: int) -> None:
+    """A method that nobody knows, or no frame at all: it ends this connection, at once and with a reason.
+
+    What is no AMQP is the peer's fault and known by its name; anything else is worth a traceback.
+    """
+    rig.consume()
+    with logged("pushd.broker") as log:
+        rig.receive(broken + rig.peer.delivery(b"never"))
+    assert ([], ["abort"], tracebacks) == (rig.messages, rig.peer.ends, len(log.tracebacks))
+    assert isinstance(rig.wire.cause, cause)
+    assert [rig.wire.cause] == rig.closed
 
 
-def test_broken_method(wire: Recorder) -> None:
-    """A method that nobody knows is no matter of one message: it ends the connection."""
-    with pytest.raises(KeyError):
-        wire.received(frame(1, pack(">HH", 999, 999)))
+@pytest.mark.parametrize("body", [b"", b"x"])
+def test_a_consumer_that_fails(rig: Rig, body: bytes) -> None:
+    """It is not called again for the same message, though that was well; it has ended the connection."""
+    calls: list[bytes] = []
+
+    def deliver(_: object, __: object, ___: object, body: bytes) -> None:
+        calls.append(body)
+        raise ValueError("the consumer's own fault")
+
+    rig.deliver = deliver  # type: ignore[method-assign, assignment]
+    rig.consume()
+    with logged("pushd.broker") as log:
+        rig.receive(rig.peer.delivery(body))
+    assert ([body], 1, ["abort"]) == (calls, len(log.tracebacks), rig.peer.ends)
+    assert isinstance(rig.wire.cause, ValueError)
 
 
-def test_no_amqp(wire: Recorder) -> None:
-    """What is no frame is refused."""
-    with pytest.raises(pika.exceptions.AMQPError):
-        wire.received(frame(3, b"x")[:-1] + b"!")
+@pytest.mark.parametrize(
+    ("asked", "code", "text"),
+    [
+        (Connection.StartOk, 403, "ACCESS_REFUSED - Login was refused"),
+        (Connection.Open, 530, "NOT_ALLOWED - vhost zz not found"),
+    ],
+)
+def test_a_refused_login(rig: Rig, asked: type, code: int, text: str) -> None:
+    """It fails with what the broker said."""
+    rig.peer.answers[asked] = Connection.Close(code, text, 0, 0)
+    rig.peer.accept(rig.wire)
+    [error] = rig.opened
+    assert isinstance(error, ConnectionClosedByBroker)
+    assert (code, text) == (error.reply_code, error.reply_text)
+    assert error is rig.wire.cause
 
 
-def test_cause(wire: Recorder) -> None:
-    """What pika found out before the transport went is why, else it is the transport."""
-    wire._terminate_stream(pika.exceptions.AMQPHeartbeatTimeout("30 seconds"))
-    assert isinstance(wire.ended(ConnectionDone()), pika.exceptions.AMQPHeartbeatTimeout)
+def test_closed_by_the_broker(rig: Rig) -> None:
+    """Channels hear what an administrator said, too, and so does whoever waits for the end."""
+    rig.consume()
+    ends: list[object] = []
+    rig.wire.closed.addCallback(ends.append)  # type: ignore[union-attr]
+    rig.peer.say(Connection.Close(320, "CONNECTION_FORCED - maintenance", 0, 0))
+    assert isinstance(rig.wire.cause, ConnectionClosedByBroker)
+    assert "CONNECTION_FORCED - maintenance" == rig.wire.cause.reply_text
+    assert ([rig.wire.cause], [rig.wire.cause]) == (rig.closed, ends)
 
 
-def test_cause_of_the_transport(wire: Recorder) -> None:
+def test_cause_of_the_transport(rig: Rig) -> None:
     """Without anything better it is what the transport says."""
-    reason = ConnectionLost()
-    assert wire.ended(reason) is reason
+    rig.consume()
+    rig.peer.lose()
+    assert isinstance(rig.wire.cause, ConnectionDone)
+    assert ([rig.wire.cause], []) == (rig.closed, rig.clock.getDelayedCalls())
 
 
-def test_peer_that_does_not_answer(wire: Recorder, transport: Transport, clock: Clock) -> None:
-    """A peer gets some time to end the connection in good order, then it is cut, once."""
-    wire.cut_later()
-    wire._terminate_stream(pika.exceptions.AMQPHeartbeatTimeout("30 seconds"))
-    clock.advance(4.9)
-    assert ["lose"] == transport.ends
-    clock.advance(0.1)
-    assert ["lose", "abort"] == transport.ends
-    wire.ended(ConnectionDone())
-    assert not clock.getDelayedCalls()
+@pytest.mark.parametrize(("obeys", "ends"), [(False, ["lose", "abort"]), (True, ["lose"])])
+def test_lost_heartbeats(rig: Rig, obeys: bool, ends: list[str]) -> None:
+    """A peer that is not heard gets some time to end the connection, then it is cut."""
+    rig.peer.obeys = obeys
+    rig.consume()
+    while not rig.peer.ends:
+        rig.clock.advance(1)
+    rig.peer.run()
+    rig.clock.advance(4.9)
+    assert ["lose"] == rig.peer.ends
+    rig.clock.advance(0.1)
+    assert (ends, []) == (rig.peer.ends, rig.clock.getDelayedCalls())
+    assert isinstance(rig.wire.cause, AMQPHeartbeatTimeout)
 
 
-def test_peer_that_answers(wire: Recorder, transport: Transport, clock: Clock) -> None:
-    """When it does end, nothing is left to do."""
-    wire.cut_later()
-    wire.ended(ConnectionDone())
-    assert not clock.getDelayedCalls()
+def test_cut_later_is_cut_once(rig: Rig) -> None:
+    """However often it is asked for, the time counts from the first."""
+    rig.consume()
+    rig.wire.cut_later()
+    rig.clock.advance(4)
+    rig.wire.cut_later()
+    rig.clock.advance(1)
+    assert ["abort"] == rig.peer.ends
+    assert isinstance(rig.wire.cause, ConnectionAborted)
 
 
-def test_cut(wire: Recorder, transport: Transport) -> None:
-    """It can be cut at once."""
-    wire.cut()
-    assert ["abort"] == transport.ends
-
-
-def test_timers(wire: Recorder, clock: Clock) -> None:
-    """Timers of pika run on our clock and may be cancelled, also when they are over."""
-    seen: list[int] = []
-    timer = wire._adapter_call_later(1, lambda: seen.append(1))
-    clock.advance(1)
-    wire._adapter_remove_timeout(timer)
-    wire._adapter_remove_timeout(wire._adapter_call_later(1, lambda: seen.append(2)))
-    clock.advance(1)
-    assert [1] == seen
-
-
-def test_what_nobody_may_ask(wire: Recorder) -> None:
-    """It neither connects by itself nor is used by other threads."""
-    with pytest.raises(AssertionError):
-        wire._adapter_connect_stream()
-    with pytest.raises(AssertionError):
-        wire._adapter_add_callback_threadsafe(lambda: None)
+def test_cut(rig: Rig) -> None:
+    """It can be cut at once; before there is a connection, and after it, there is nothing to cut."""
+    rig.wire.cut()
+    rig.consume()
+    rig.wire.cut()
+    rig.wire.cut()
+    assert ["abort"] == rig.peer.ends
