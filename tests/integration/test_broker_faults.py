@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import struct
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pika
@@ -25,13 +25,14 @@ from pushd.config import Broker, BrokerUrl
 from pushd.interfaces import PublishError
 from pushd.message import Publication
 from pushd.stats import Stats
-from tests.support.amqp import amqp_broker, section
+from tests.support.amqp import Eager, amqp_broker, section
 from tests.support.listener import Listener
 from tests.support.log import Log, logged
 from tests.support.rabbitmq import RabbitNode, free_port
+from tests.support.until import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pika.adapters.blocking_connection import BlockingChannel
 
@@ -46,8 +47,8 @@ def log() -> Iterator[Log]:
     assert [] == log.tracebacks
 
 
-@pytest.fixture
-def admin(rabbit: RabbitNode) -> Iterator[BlockingChannel]:
+@contextmanager
+def operator(rabbit: RabbitNode) -> Iterator[BlockingChannel]:
     """A channel of an operator."""
     connection = pika.BlockingConnection(pika.URLParameters(rabbit.url))
     try:
@@ -56,6 +57,13 @@ def admin(rabbit: RabbitNode) -> Iterator[BlockingChannel]:
         # pika rejects what it holds of a stream, for which RabbitMQ closes the connection.
         with suppress(pika.exceptions.ConnectionClosedByBroker):
             connection.close()
+
+
+@pytest.fixture
+def admin(rabbit: RabbitNode) -> Iterator[BlockingChannel]:
+    """A channel of an operator for all of a test."""
+    with operator(rabbit) as channel:
+        yield channel
 
 
 @pytest.fixture(scope="module")
@@ -87,25 +95,18 @@ class Poison(pika.BasicProperties):
         return [struct.pack(">H", self.FLAG_HEADERS), struct.pack(">I", len(field)), field]
 
 
-async def until(probe: Callable[[], object]) -> None:
-    """Wait for something that nobody tells; looks again at every turn of the reactor's clock."""
-    deadline = reactor.seconds() + 20
-    await deferLater(reactor, 0, lambda: None)  # whoever called may be in the middle of something
-    while not probe():
-        assert reactor.seconds() < deadline, "not in time"
-        await deferLater(reactor, 0.02, lambda: None)
-
-
 def ctl(node: RabbitNode, *arguments: str) -> Deferred[str]:
     """Run rabbitmqctl while the reactor goes on."""
     return deferToThread(node.ctl, *arguments)
 
 
-async def trouble(settings: Broker, log: Log, text: str, attempts: float = 2.0) -> AmqpBroker:
-    """Have a broker fail for a while; whatever it says, it says once, in the log and in its status."""
-    async with running(settings) as (broker, listener):
+async def trouble(settings: Broker, log: Log, text: str) -> AmqpBroker:
+    """Have a broker fail again and again; whatever it says, it says once, in the log and in its status."""
+    random = Eager()
+    async with running(settings, random=random) as (broker, listener):
         await until(lambda: text in broker.status().text)
-        await deferLater(reactor, attempts, lambda: None)
+        enough = random.attempts + 6
+        await until(lambda: random.attempts >= enough)
         assert text in broker.status().text
         assert not broker.status().attached
         assert [] == listener.epochs
@@ -364,6 +365,15 @@ async def test_two_instances_start_at_once(rabbit: RabbitNode) -> None:
             assert first.epochs == later.epochs
 
 
+def aged(rabbit: RabbitNode, stream: str) -> bool:
+    """Add a record, and tell whether everything before such records is more than a second old."""
+    with operator(rabbit) as channel:
+        channel.basic_publish("", stream, b"now")
+        channel.basic_qos(prefetch_count=1)
+        _, _, body = next(channel.consume(stream, arguments={"x-stream-offset": "1s"}))
+        return bool(body == b"now")
+
+
 @pytest_twisted.ensureDeferred
 async def test_late_starter_scans(rabbit: RabbitNode, admin: BlockingChannel) -> None:
     """The epoch is found in the stream's first records when the part read back names none."""
@@ -372,7 +382,7 @@ async def test_late_starter_scans(rabbit: RabbitNode, admin: BlockingChannel) ->
         await first.ready()
     for _ in range(2000):
         admin.basic_publish(settings.exchange, "", b"x" * 100)
-    await deferLater(reactor, 2.1, lambda: None)  # so that all of it is older than what is read back
+    await until(lambda: aged(rabbit, settings.stream))
     async with running(settings, max_age=1) as (broker, late):
         await late.ready()
         assert first.epochs == late.epochs
@@ -433,7 +443,7 @@ class Storm:
         while self._going:
             batch = [self._publish() for _ in range(20)]
             await gatherResults(batch)
-            await deferLater(reactor, 0.005, lambda: None)
+            await deferLater(reactor, 0.005, lambda: None)  # a pace, while nothing is confirmed too
 
     def end(self) -> None:
         """Have it end."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_twisted
 from twisted.internet import reactor  # noqa: TID251  # the tests run in it
-from twisted.internet.task import deferLater
 
 from pushd.config import Broker, BrokerUrl
 from pushd.message import Publication
@@ -18,6 +17,7 @@ from tests.support.listener import Listener
 from tests.support.log import logged
 from tests.support.rabbitmq import RabbitNode
 from tests.support.tls import Authority
+from tests.support.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,10 +73,7 @@ async def refused(settings: Broker, text: str) -> None:
     broker = amqp_broker(settings)
     with logged("pushd.broker") as log:
         broker.start(Listener())
-        deadline = reactor.seconds() + 20
-        while text not in broker.status().text:
-            assert reactor.seconds() < deadline, broker.status().text
-            await deferLater(reactor, 0.02, lambda: None)
+        await until(lambda: text in broker.status().text)
         await broker.stop()
     assert [] == log.tracebacks
     assert any(text in line for line in log.warnings)

@@ -15,7 +15,7 @@ from pushd.stats import Stats
 if TYPE_CHECKING:
     from tests.support.rabbitmq import RabbitNode
 
-__all__ = ["amqp_broker", "section"]
+__all__ = ["Eager", "amqp_broker", "section"]
 
 
 def section(node: RabbitNode, **settings: object) -> Broker:
@@ -26,13 +26,24 @@ def section(node: RabbitNode, **settings: object) -> Broker:
 
 
 class Eager(Random):
-    """Delays no attempt for long, as nobody likes to wait in a test."""
+    """Delays no attempt for long, as nobody likes to wait in a test.
+
+    Attributes:
+        attempts: How many have failed, of all connections: a delay follows each.
+    """
+
+    attempts = 0
 
     def uniform(self, a: float, b: float) -> float:
         """Shorten what starts at nothing: the delays between two attempts."""
-        return super().uniform(a, b if a else min(b, 0.3))
+        if a:
+            return super().uniform(a, b)
+        self.attempts += 1
+        return super().uniform(a, min(b, 0.3))
 
 
-def amqp_broker(settings: Broker, *, max_age: float = 600.0, stats: Stats | None = None) -> AmqpBroker:
+def amqp_broker(
+    settings: Broker, *, max_age: float = 600.0, stats: Stats | None = None, random: Random | None = None
+) -> AmqpBroker:
     """Make a broker; nothing is connected yet."""
-    return AmqpBroker(reactor, settings, "test", max_age, stats or Stats(), Eager())
+    return AmqpBroker(reactor, settings, "test", max_age, stats or Stats(), random or Eager())
