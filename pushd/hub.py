@@ -112,8 +112,21 @@ class Hub:
 
     @property
     def position(self) -> Position:
-        """Up to where everything has been fanned out."""
+        """Up to where everything has been fanned out, or is about to be by the pass under way."""
         return Position(self._epoch, self._tip)
+
+    def reached(self, connection: Connection) -> Position | None:
+        """Give the position from which a connection can go on elsewhere: it has all up to there.
+
+        What the pass under way has for it is written first.
+
+        Returns:
+            ``None`` for one that has not joined, or was not told of a loss yet: it must keep the one it has.
+        """
+        if connection not in self.connections or connection in self._untold:
+            return None
+        self._settle(connection)
+        return Position(self._epoch, connection.cursor)
 
     def earliest(self, channels: Iterable[str]) -> Position:
         """Give the position from which on everything on ``channels`` is held."""
@@ -274,7 +287,7 @@ class Hub:
                 self._fanning = False
 
     def _settle(self, connection: Connection) -> None:
-        """Bring it to the tip before its subscriptions change: the pass under way knows only the old ones."""
+        """Bring it to the tip, unless it waits, by what the pass under way has for it."""
         if connection.waiting:
             return
         if self._pass is not None and connection in self._live:

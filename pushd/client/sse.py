@@ -128,7 +128,8 @@ class SseSession(Session):
         An ``id`` without ``data`` dispatches nothing, and yet is where a browser resumes from.
         """
         if not self.waiting:
-            self.write(b":\nid: %b\n\n" % str(self.hub.position).encode())
+            reached = self.hub.reached(self)
+            self.write(b":\nid: %b\n\n" % str(reached).encode() if reached else b":\n\n")
 
     def missed(self) -> None:
         """Tell the client to load its state anew, see :meth:`Session.missed`."""

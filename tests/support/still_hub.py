@@ -104,6 +104,14 @@ class StillHub:
                 self.unsubscribe(connection, channel)
             self.left.append(disconnect)
 
+    def reached(self, connection: Session) -> Position | None:
+        """Give the cursor of a session that is there, which is at the tip unless it waits."""
+        if connection not in self.connections:
+            return None
+        if not connection.waiting:
+            connection.cursor = self.position.offset
+        return Position(self.position.epoch, connection.cursor)
+
     def holds(self, position: Position, channels: Collection[str]) -> bool:
         """Whether nothing after ``position`` fell below the floor."""
         return self.since(position, channels) is not None

@@ -301,6 +301,41 @@ def test_subscribing_mid_pass() -> None:
     assert [b"2", b"3"] == last.written
 
 
+def test_position_mid_pass() -> None:
+    """Who is told a position during a pass has everything up to there, and gets nothing twice."""
+    world, readers = slices()
+    served, late = readers[0], readers[299]
+    world.tell(1, "a")
+    world.turn()
+    assert [Position("e", 1)] * 2 == [world.hub.reached(reader) for reader in (served, late)]
+    assert [[b"1"]] * 2 == [served.written, late.written]
+    world.settle()
+    assert [[b"1"]] * 2 == [served.written, late.written]
+
+
+def test_position_of_one_that_waits() -> None:
+    """It has what was written to it, and is not brought further by being asked."""
+    world = World()
+    reader = world.join()
+    reader.room = False
+    world.tell(1)
+    world.settle()
+    world.tell(2)
+    world.settle()
+    assert (Position("e", 1), [b"1"]) == (world.hub.reached(reader), reader.written)
+
+
+def test_no_position_to_go_on_from() -> None:
+    """One that has not joined, or was not told of a loss, must keep the position it has."""
+    world = World()
+    reader = world.join()
+    assert world.hub.reached(Reader(world)) is None
+    world.hub.reset(9)
+    assert world.hub.reached(reader) is None
+    world.hub.attached("e")
+    assert Position("e", 9) == world.hub.reached(reader)
+
+
 def test_unsubscribing_mid_pass() -> None:
     """Who unsubscribes during a pass has got what came before, and gets no more."""
     world, readers = slices()

@@ -239,7 +239,7 @@ class Client(Session):
 
     def _level(self) -> int:
         """Up to where this connection has been served: the rest is still to come as it comes to everybody."""
-        return self.cursor if self.waiting else self.hub.position.offset
+        return (self.hub.reached(self) or self.hub.position).offset
 
     def _leave(self, channel: str) -> None:
         self.hub.unsubscribe(self, channel)

@@ -163,9 +163,10 @@ class UniSseSession(UniSession):
         super().opened(wire)
 
     def tell(self, objects: Sequence[bytes]) -> bool:
-        """Send events that carry the position, see :meth:`Client.tell`."""
-        place = Position(self.hub.position.epoch, self._level())
-        return self.write(b"id: %b\n%b" % (str(place).encode(), self.dialect.frame(objects)))
+        """Send events that carry the position, if there is one to go on from, see :meth:`Client.tell`."""
+        reached = self.hub.reached(self)
+        place = b"id: %b\n" % str(reached).encode() if reached else b""
+        return self.write(place + self.dialect.frame(objects))
 
     def close(self, disconnect: Disconnect) -> None:
         """Say why, then end, see :meth:`Session.close`."""

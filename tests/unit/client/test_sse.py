@@ -109,6 +109,16 @@ def test_a_ping_keeps_the_position_fresh() -> None:
     assert b":\nid: e1:11\n\n" == wire.take()
 
 
+def test_a_ping_before_a_loss_is_told_has_no_position() -> None:
+    """A browser that came back with the new one would never hear of the loss."""
+    hub = StillHub()
+    session, wire = opened(hub)
+    wire.take()
+    hub.connections.remove(session)
+    session.ping()
+    assert b":\n\n" == wire.take()
+
+
 def test_a_lagging_client_is_not_pinged() -> None:
     """It has bytes on their way, and has not reached the present position."""
     session, wire = opened(StillHub(), full=True)

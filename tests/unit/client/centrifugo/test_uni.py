@@ -199,6 +199,15 @@ def test_events_carry_the_position() -> None:
     assert b"id: e1:11\ndata: {}\n\n" == talk.wire.take()
 
 
+def test_who_is_sent_away_at_once_keeps_its_position() -> None:
+    """A browser would come back with any other that it was shown meanwhile."""
+    server = Server()
+    ticket = resumed(admit(server.desk, wanting()), Position("e1", 11))
+    talk = uni(server, UniSseSession, ticket=ticket, retry=3174)
+    assert "behind" == talk.end
+    assert b"\nid:" not in talk.wire.take()
+
+
 def test_kinds() -> None:
     """Both forms are one protocol in counts."""
     assert "centrifugo" == UniSession.protocol == UniSseSession.protocol
