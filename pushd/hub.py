@@ -75,7 +75,14 @@ class Hub:
         self._chunk = buffered_bytes
         self._turns = Turns(clock, stats)
         self._readers = Readers(
-            history, broker, stats, clock, self._turns, most=catch_up_readers, max_bytes=recovery_bytes
+            history,
+            broker,
+            stats,
+            clock,
+            self._turns,
+            tip=lambda: self._tip,
+            most=catch_up_readers,
+            max_bytes=recovery_bytes,
         )
         self._replay = Replay(
             history,

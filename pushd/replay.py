@@ -1,8 +1,8 @@
 """Cursors in the past: who comes back, or had a full socket, gets from the log what it lacks.
 
 Each has a chunk at a time, and then it is the next one's turn; nobody's lag is anybody else's. What is no
-longer held is not passed over in silence: for one that comes back it is read back from the broker, once, or
-the connection is told; what becomes of one that is merely slow is the policy for slow clients.
+longer held is not passed over in silence: for one that comes back it is read back from the broker, or the
+connection is told; what becomes of one that is merely slow is the policy for slow clients.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from pushd.stats import Stats
 from pushd.turns import Turns
 
 __all__ = ["Replay"]
+
+_TIMES = 3
+"""How often the broker is asked for one that comes back: memory may forget more before it is served."""
 
 _by_offset = attrgetter("offset")
 
@@ -67,14 +70,14 @@ class Replay:
         self._slow_clients = slow_clients
         self._behind: dict[Connection, None] = {}
         self._queue: deque[Connection] = deque()
-        # Whether the broker may still be asked for what they lack; what is being read, and what was.
-        self._returning: dict[Connection, bool] = {}
+        # How often the broker may still be asked for what they lack; what is being read, and what was.
+        self._returning: dict[Connection, int] = {}
         self._reading: dict[Connection, Deferred[None]] = {}
         self._older: dict[Connection, Older] = {}
 
     def expect(self, connection: Connection) -> None:
         """It comes back: until it is at the tip it gets every message, whatever the policy."""
-        self._returning[connection] = True
+        self._returning[connection] = _TIMES
 
     def add(self, connection: Connection) -> None:
         """Its socket takes more: serve it from its cursor on, once what it lacks has been read."""
@@ -95,7 +98,7 @@ class Replay:
     def changed(self, connection: Connection) -> None:
         """It has other channels now: what was read back for it is not what it lacks."""
         if connection in self._returning:
-            self._returning[connection] = True
+            self._returning[connection] = _TIMES
         if self._forget(connection):
             self.add(connection)
 
@@ -167,7 +170,7 @@ class Replay:
     # What the log no longer holds.
 
     def _read_back(self, connection: Connection) -> None:
-        self._returning[connection] = False
+        self._returning[connection] -= 1
         asked = self._readers.fetch(connection.cursor, connection.channels | {BROADCAST})
         self._reading[connection] = asked.addCallbacks(
             self._found, self._unread, (connection,), errbackArgs=(connection,)

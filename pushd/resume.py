@@ -1,13 +1,13 @@
 """What memory no longer holds, read back from the broker for those who come back.
 
 Few read at once, however many ask. A free reader takes all who wait for about the same part of the log and
-reads that once, page by page, until memory has the rest for each of them. It is given whole or not at all,
-and nothing is tried twice.
+reads that once, page by page, until memory has the rest for each of them; who comes meanwhile, and is near,
+waits for the next. What is asked for is given whole or not at all, and nothing is tried twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -15,7 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noq
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from pushd.history import History
+from pushd.history import History, cut
 from pushd.interfaces import Broker, Page, ReadError
 from pushd.message import Message
 from pushd.stats import Stats
@@ -36,6 +36,9 @@ _FAR = 100_000
 
 _NEAR = 10_000
 """Offsets between two requests that one reader still serves together."""
+
+_AHEAD = 1000
+"""Offsets that are read beyond what memory has forgotten: it forgets more until those are served."""
 
 _HELD = 32_000_000
 """Bytes that one reader holds, counted as the log counts; the oldest go first, and who needs them too."""
@@ -87,23 +90,25 @@ class Readers:
         stats: Counts refusals.
         clock: Measures.
         turns: Runs what takes long.
+        tip: Gives the offset that nobody needs to read beyond.
         most: How many read at once.
-        max_bytes: Most bytes of bodies given to one request.
+        max_bytes: Most bytes of bodies given to one request, give or take a message.
     """
 
     def __init__(
         self, history: History, broker: Broker, stats: Stats, clock: IReactorTime, turns: Turns,
-        *, most: int, max_bytes: int,
+        *, tip: Callable[[], int], most: int, max_bytes: int,
     ) -> None:  # fmt: skip
         self._history = history
         self._broker = broker
         self._stats = stats
         self._clock = clock
         self._turns = turns
+        self._tip = tip
         self._most = most
         self._max_bytes = max_bytes
         self._waiting: dict[_Request, None] = {}
-        self._reading: set[Deferred[None]] = set()
+        self._reading: dict[Deferred[None], int] = {}  # and about where
 
     def fetch(self, after: int, channels: Collection[str]) -> Deferred[Older]:
         """Ask for everything on ``channels`` above ``after`` that memory does not hold.
@@ -133,21 +138,24 @@ class Readers:
             reading.cancel()
 
     def _begin(self) -> None:
-        while self._waiting and len(self._reading) < self._most:
-            reading = Deferred.fromCoroutine(self._serve(self._take()))
-            self._reading.add(reading)
+        while len(self._reading) < self._most and (requests := self._take()):
+            reading = Deferred.fromCoroutine(self._serve(requests))
+            self._reading[reading] = requests[0].after
             reading.addBoth(self._ended, reading)
 
     def _take(self) -> list[_Request]:
-        """Take who has waited longest, and all who are near."""
-        first = next(iter(self._waiting))
-        near = [request for request in self._waiting if abs(request.after - first.after) <= _NEAR]
-        for request in near:
-            del self._waiting[request]
-        return near
+        """Take who has waited longest and is not near what is being read, and all who are near that one."""
+        places = self._reading.values()
+        for first in self._waiting:
+            if not any(_near(first.after, place) for place in places):
+                near = [request for request in self._waiting if _near(request.after, first.after)]
+                for request in near:
+                    del self._waiting[request]
+                return near
+        return []
 
     def _ended(self, _: object, reading: Deferred[None]) -> None:
-        self._reading.discard(reading)
+        del self._reading[reading]
         self._begin()
 
     async def _serve(self, requests: Sequence[_Request]) -> None:
@@ -177,7 +185,8 @@ class Readers:
             requests = [request for request in requests if not request.answer.called]
             if not requests:
                 return
-            page = await self._page(at, max(self._floor(request) for request in requests), deadline)
+            forgotten = max(self._floor(request) for request in requests)
+            page = await self._page(at, min(forgotten + _AHEAD, self._tip()), deadline)
             if page.after > at:  # the broker's retention has been faster
                 log.reset(page.after)
             for message in page.messages:
@@ -205,12 +214,15 @@ class Readers:
     def _answer_one(self, request: _Request, log: History, reached: int) -> None:
         if not log.holds(request.after, request.channels):
             self._refuse_one(request, "gone")
-        elif self._floor(request) <= reached:
-            messages = log.since(request.after, reached, request.channels) or []
-            if sum(len(message.body) for message in messages) > self._max_bytes:
-                self._refuse_one(request, "long")
-            else:
-                request.answer.callback(Older(messages, reached))
+            return
+        found = log.since(request.after, reached, request.channels) or []
+        given = cut(found, self._max_bytes)
+        if len(given) < len(found):
+            reached = given[-1].offset
+        if self._floor(request) <= reached:
+            request.answer.callback(Older(given, reached))
+        elif len(given) < len(found):
+            self._refuse_one(request, "long")
 
     def _refuse(self, requests: Iterable[_Request], reason: str) -> Iterator[None]:
         for request in requests:
@@ -239,3 +251,7 @@ class Readers:
 
         self._turns.add(steps())
         return done
+
+
+def _near(one: int, other: int) -> bool:
+    return abs(one - other) <= _NEAR

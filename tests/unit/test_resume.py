@@ -36,6 +36,7 @@ class World:
             self.stats,
             self.clock,
             Turns(self.clock, self.stats),
+            tip=lambda: self.history.head,
             most=most,
             max_bytes=max_bytes,
         )
@@ -160,7 +161,7 @@ def test_who_needs_less_is_served_earlier() -> None:
     assert (([1], 2), "") == (quiet.outcome, busy.outcome)
     world.give()
     world.give()
-    assert ([2, 3, 4, 5], 5) == busy.outcome
+    assert ([2, 3, 4, 5, 6], 6) == busy.outcome
 
 
 def test_memory_may_hold_everything_already() -> None:
@@ -239,12 +240,41 @@ def test_retention_may_be_faster_than_reading() -> None:
 def test_too_much_for_one_is_its_own_matter() -> None:
     """The others are served."""
     world = World(floor=9, max_bytes=100)
-    world.publish(3, body=b"x" * 60)
-    world.publish(5, body=b"x" * 100)
+    for offset in (3, 5, 7):
+        world.publish(offset, body=b"x" * 60)
     much, just = world.ask(0), world.ask(3)
     world.give()
-    assert ("long", ([5], 9)) == (much.outcome, just.outcome)
+    assert ("long", ([5, 7], 9)) == (much.outcome, just.outcome)
     assert {"long": 1} == world.stats.unread
+
+
+def test_a_little_more_than_memory_lacks_is_read() -> None:
+    """It forgets more until those are served; but nothing beyond the tip is, and that is not too much."""
+    world = World(floor=5, max_bytes=100)
+    for offset in range(1, 10):
+        world.publish(offset, body=b"x" * 30)
+    world.history.head = 8
+    asking = world.ask(2)
+    world.give()
+    assert ([(2, 8)], ([3, 4, 5, 6], 6)) == (world.archive.ranges, asking.outcome)
+    world.history.head = 2000
+    world.ask(2)
+    world.settle()
+    assert (2, 1005) == world.archive.ranges[-1]
+
+
+def test_who_is_near_what_is_being_read_waits() -> None:
+    """It is served by the next reader, with all who come meanwhile."""
+    world = World(floor=9)
+    first = world.ask(0)
+    world.settle()
+    others = [world.ask(1), world.ask(2)]
+    world.settle()
+    assert [(0, 9)] == world.archive.ranges
+    world.give()
+    world.give()
+    assert [(0, 9), (1, 9)] == world.archive.ranges
+    assert {str(([], 9))} == {str(asking.outcome) for asking in (first, *others)}
 
 
 def test_a_reader_holds_so_much() -> None:
