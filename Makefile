@@ -49,8 +49,8 @@ constraints: ## Pin the newest versions of all dependencies in constraints.txt
 clean: ## Remove what the targets above have made
 	rm -rf $(VENV) tests/js/node_modules tests/go/centrifuge coverage.json .coverage
 
-# Stamps: what an environment holds follows from these two files alone.
-$(VENV)/run: pyproject.toml constraints.txt
+# Stamps: what an environment holds follows from these three files alone.
+$(VENV)/run: pyproject.toml constraints.txt .ci/packages
 	@.ci/packages run
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) -e .
