@@ -65,15 +65,16 @@ def test_coming_in_the_meantime_with_a_full_socket() -> None:
     world = losing()
     reader = Reader(world)
     world.hub.join(reader, ["a"])
+    world.tell(21, "a")
     world.hub.attached("f")
     world.settle()
-    assert [Position("f", 20)] == reader.told
-    world.tell(21, "a")
+    assert [Position("f", 21)] == reader.told
+    world.tell(22, "a")
     world.settle()
     assert [] == reader.written
     world.hub.drained(reader)
     world.settle()
-    assert [b"21"] == reader.written
+    assert [b"22"] == reader.written
 
 
 def test_coming_back_in_the_meantime() -> None:
@@ -88,6 +89,23 @@ def test_coming_back_in_the_meantime() -> None:
     world.tell(31, "a")
     world.settle()
     assert [b"31"] == reader.written
+
+
+def test_coming_back_just_before() -> None:
+    """Whoever was still owed something of the last life is not, and is served live like all others."""
+    world = World()
+    for offset in range(1, 31):
+        world.tell(offset, "a")
+    world.settle()
+    reader = world.join("a", after=5)
+    world.hub.reset(40)
+    world.settle()
+    world.hub.attached("f")
+    world.settle()
+    assert ([], [Position("f", 40)]) == (reader.written, reader.told)
+    world.tell(41, "a")
+    world.settle()
+    assert [b"41"] == reader.written
 
 
 def test_going_in_the_meantime() -> None:

@@ -126,6 +126,14 @@ def test_a_reading_may_be_cancelled(reading: Reading) -> None:
     assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
 
 
+def test_a_record_without_an_offset(reading: Reading) -> None:
+    """Nobody can be sure of what is read then: it fails, and leaves nothing behind."""
+    reading.back(0, 9)
+    reading.channel.deliver(1, "", SimpleNamespace(**NOTHING), b"x")
+    assert reading.results[0].check(TypeError)
+    assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
+
+
 def test_silence_ends_a_reading(reading: Reading) -> None:
     """Counted from the last record."""
     reading.back(0, 9)
