@@ -17,6 +17,7 @@ from pushd.message import Kind, Publication
 from pushd.stats import Stats
 from tests.support.amqp import amqp_broker, section
 from tests.support.listener import Listener
+from tests.support.until import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -54,11 +55,12 @@ async def broker(make: Callable[..., Broker]) -> AsyncIterator[Broker]:
 
 
 async def attach(broker: Broker, *, acknowledges: bool = True) -> Listener:
-    """Start it and wait until it is live."""
+    """Start it and wait until it is live, and publishes."""
     listener = Listener(acknowledges=acknowledges)
     listener.broker = broker
     broker.start(listener)
     await listener.ready()
+    await until(lambda: "publishing" not in broker.status().text)  # over a connection of its own
     return listener
 
 

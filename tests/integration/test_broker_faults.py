@@ -254,6 +254,7 @@ async def test_closed_by_an_administrator(rabbit: RabbitNode, log: Log, kind: st
     settings = section(rabbit, queue=kind)
     async with running(settings) as (broker, listener):
         await listener.ready()
+        await until(lambda: "publishing" not in broker.status().text)
         await broker.publish(Publication(b"before"))
         await listener.received(1)
         await ctl(rabbit, "close_all_connections", "maintenance today")
