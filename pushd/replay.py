@@ -97,8 +97,6 @@ class Replay:
 
     def changed(self, connection: Connection) -> None:
         """It has other channels now: what was read back for it is not what it lacks."""
-        if connection in self._returning:
-            self._returning[connection] = _TIMES
         if self._forget(connection):
             self.add(connection)
 

@@ -151,6 +151,42 @@ def test_a_log_that_begins_anew_is_told() -> None:
     assert ({"stream": 1}, 0) == (world.stats.resumes, len(world.broker.open))
 
 
+def test_nothing_of_the_old_log_is_left_over() -> None:
+    """Its offsets mean nothing in the new one, though they look alike."""
+    world = forgetful(buffered_bytes=1)
+    reader = world.join("a", after=4)
+    reader.room = False
+    world.give()
+    world.hub.reset(2)
+    world.hub.attached("f")
+    reader.room = True
+    world.hub.drained(reader)
+    world.now()
+    reader.room = False
+    for offset in (3, 4):
+        world.tell(offset, "a")
+        world.now()
+    reader.room = True
+    world.hub.drained(reader)
+    world.now()
+    assert [b"5 6", b"3", b"4"] == reader.written
+
+
+def test_an_instance_that_began_later() -> None:
+    """Its memory begins above the last message that is missed, or there is none."""
+    world = World()
+    for offset in (5, 6):
+        world.tell(offset, "a")
+    world.hub.reset(20)
+    world.hub.attached("e")
+    some, none = world.join("a", after=4), world.join("a", after=6)
+    world.give()
+    world.tell(21, "a")
+    world.now()
+    assert [[b"5 6", b"21"], [b"21"]] == [some.written, none.written]
+    assert ([], [(4, 20)]) == (some.told + none.told, world.broker.ranges)
+
+
 def test_a_socket_that_drains_meanwhile_changes_nothing() -> None:
     """An answer to the client may fill and drain it while the broker is asked."""
     world = forgetful()
@@ -160,7 +196,7 @@ def test_a_socket_that_drains_meanwhile_changes_nothing() -> None:
     world.now()
     assert ([], []) == (reader.closed, reader.written)
     world.give()
-    assert [b"5 6 7 8 9"] == reader.written
+    assert ([b"5 6 7 8 9"], [(4, 9)]) == (reader.written, world.broker.ranges)
 
 
 def mixed(**settings: object) -> World:
