@@ -172,6 +172,18 @@ def test_memory_may_hold_everything_already() -> None:
     assert (([], 3), []) == (asking.outcome, world.archive.asked)
 
 
+def test_nobody_is_taken_back() -> None:
+    """Who needs nothing stays where it is, though a reader begins before that for others."""
+    world = World(floor=0)
+    world.history = world.readers._history = History(max_messages=0, max_bytes=10**9, max_age=10**9)
+    world.history.reset(0)
+    world.history.append(Message(7, "a", b"x"), 0.0)
+    world.history.evict(0.0, keep_above=10)
+    busy, quiet = world.ask(1, "a"), world.ask(5, "b")
+    world.settle()
+    assert ("", ([], 5)) == (busy.outcome, quiet.outcome)
+
+
 def test_few_read_at_once() -> None:
     """The next free reader takes all who wait for about the same."""
     world = World(floor=30_000, most=1)

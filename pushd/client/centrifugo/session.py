@@ -1,12 +1,7 @@
-"""The bidirectional session: commands in, answers and pushes out, over a WebSocket.
-
-The answers to the commands of one frame leave in one frame. What the client has not read yet is
-bounded: it is refused more, temporarily, until its socket has taken what it asked for before.
-"""
+"""The bidirectional session: what each command does, and what is pushed, over a WebSocket."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -16,15 +11,11 @@ from twisted.python.failure import Failure
 
 from pushd.client.auth import ExpiredTokenError, Identity, InvalidTokenError
 from pushd.client.centrifugo import presence, replies
-from pushd.client.centrifugo.answers import Answers
 from pushd.client.centrifugo.client import INSUFFICIENT, Client
 from pushd.client.centrifugo.commands import (
-    Command,
     Connect,
     History,
-    NotACommandError,
     Ping,
-    Pong,
     Presence,
     PresenceStats,
     Publish,
@@ -33,8 +24,8 @@ from pushd.client.centrifugo.commands import (
     SubRefresh,
     Subscribe,
     Unsubscribe,
-    parse,
 )
+from pushd.client.centrifugo.conversation import Conversation, GoodbyeError
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import BIDIRECTIONAL
 from pushd.client.centrifugo.errors import (
@@ -50,7 +41,7 @@ from pushd.client.centrifugo.errors import (
     RefusedError,
 )
 from pushd.client.centrifugo.replies import Fields
-from pushd.disconnect import BAD_REQUEST, INVALID_TOKEN, Disconnect
+from pushd.disconnect import INVALID_TOKEN
 from pushd.interfaces import Encoding, PublishError
 from pushd.message import BROADCAST, Publication
 from pushd.resume import NOTHING, Older
@@ -63,53 +54,16 @@ _UNCONFIRMED = 64
 """Most publications of one client that the broker has not confirmed yet."""
 
 
-class _GoodbyeError(Exception):
-    """The client did something that ends the connection."""
-
-    def __init__(self, disconnect: Disconnect) -> None:
-        super().__init__(disconnect.name)
-        self.disconnect = disconnect
-
-
-class CentrifugoSession(Client):
+class CentrifugoSession(Conversation):
     """One client of ``/connection/websocket``."""
 
-    __slots__ = ("_answers", "_busy", "_early", "_unconfirmed")
+    __slots__ = ("_unconfirmed",)
 
     dialect = BIDIRECTIONAL
 
     def __init__(self, desk: Desk, encoding: Encoding) -> None:
         super().__init__(desk, encoding)
-        self._answers = Answers(desk.rules.recovery_bytes)
         self._unconfirmed = 0
-        self._busy = False
-        # What came after "connect" while that cannot be answered yet: stock clients do not wait for it.
-        self._early: list[Command] = []
-
-    def received(self, payload: bytes, *, binary: bool) -> None:  # noqa: ARG002  # JSON either way
-        """Carry out the commands of one frame, see :meth:`Session.received`."""
-        if BROADCAST in self._reading:
-            self._answers.hold(len(payload))
-        self._work(lambda: self._carry_out_all(parse(payload)))
-
-    def _work(self, work: Callable[[], None]) -> None:
-        """Do what leads to answers, send them together, and end the connection if that came of it."""
-        if self._busy:
-            work()
-            return
-        goodbye = None
-        self._busy = True
-        try:
-            work()
-        except NotACommandError:
-            goodbye = BAD_REQUEST
-        except _GoodbyeError as end:
-            goodbye = end.disconnect
-        finally:
-            self._busy = False
-        self._flush()
-        if goodbye:
-            self.close(goodbye)
 
     def missed(self) -> None:
         """Make the client subscribe anew, see :meth:`Session.missed`.
@@ -122,57 +76,10 @@ class CentrifugoSession(Client):
         ended = [self._push(channel, "unsubscribe", INSUFFICIENT) for channel in own]
         self.tell(ended + self._again(BROADCAST))
 
-    # From a command to its answer.
-
-    def _carry_out_all(self, commands: Iterable[Command]) -> None:
-        for number, request in commands:
-            if BROADCAST not in self._reading:
-                self._carry_out(number, request)
-            elif self._answers.full:
-                raise _GoodbyeError(BAD_REQUEST)
-            else:
-                self._early.append((number, request))
-
-    def _carry_out(self, number: int, request: Request | Error) -> None:
-        if isinstance(request, Connect) == bool(self.client):
-            raise _GoodbyeError(BAD_REQUEST)
-        if not isinstance(request, Pong):
-            self._answer(number, request)
-
-    def _answer(self, number: int, request: Request | Error, older: Older | None = None) -> None:
-        try:
-            result = self._result(number, request, older)
-        except RefusedError as refusal:
-            self._answers.add(replies.error(number, refusal.error))
-        else:
-            if result is not None and isinstance(request, Request):
-                self._answers.add(replies.reply(number, request.method, result))
-
-    def _answer_late(self, number: int, request: Request, older: Older) -> None:
-        """Do what had to wait for ``older``, if it is still possible; then what waited for that."""
-        early, self._early = self._early, []
-        if early:
-            self._answers.make_room()
-
-        def work() -> None:
-            self._answer(number, request, older)
-            self._carry_out_all(early)
-
-        self._work(work)
+    # The commands.
 
     def _result(self, number: int, request: Request | Error, older: Older | None) -> Fields | None:
-        """Do what is asked.
-
-        Args:
-            older: What was read back for it, once that is done.
-
-        Returns:
-            The answer, or ``None`` when it will come later.
-
-        Raises:
-            RefusedError: The answer is an error.
-            _GoodbyeError: There is no answer, the connection ends.
-        """
+        """Do what is asked, see :meth:`Conversation._result`."""
         if self._answers.full:
             raise RefusedError(TOO_MANY_REQUESTS)
         match request:
@@ -200,16 +107,6 @@ class CentrifugoSession(Client):
             case _:
                 assert isinstance(request, Ping)
                 return {}
-
-    def _flush(self) -> None:
-        """Send the answers; when the socket has taken all, the client may be served."""
-        answers = self._answers.take()
-        if answers and self.tell(answers):
-            self._answers.make_room()
-            if self.waiting and self.client:
-                self.hub.drained(self)
-
-    # The commands.
 
     def _connect(self, number: int, request: Connect, older: Older | None) -> Fields | None:
         identity = self._identify(request.token)
@@ -273,7 +170,7 @@ class CentrifugoSession(Client):
     def _refresh(self, request: Refresh) -> Fields:
         identity = self._identify(request.token)
         if identity.user != self.identity.user:
-            raise _GoodbyeError(INVALID_TOKEN)
+            raise GoodbyeError(INVALID_TOKEN)
         self.identity = identity
         return {**self._greeting(), **self._lease(BROADCAST, identity.expires_at)}
 
@@ -290,7 +187,7 @@ class CentrifugoSession(Client):
         except ExpiredTokenError as error:
             raise RefusedError(TOKEN_EXPIRED) from error
         except InvalidTokenError as error:
-            raise _GoodbyeError(INVALID_TOKEN) from error
+            raise GoodbyeError(INVALID_TOKEN) from error
 
     def _own(self, name: str) -> str:
         """Give a channel that this client is subscribed to, or refuse."""
@@ -320,10 +217,7 @@ class CentrifugoSession(Client):
 
     def _confirmed(self, answer: bytes) -> None:
         self._unconfirmed -= 1
-        if self in self.hub.connections:
-            self._answers.add(answer)
-            if not self._busy:
-                self._flush()
+        self._say(answer)
 
 
 def _publish_error(failure: Failure) -> Error:
