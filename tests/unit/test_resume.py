@@ -300,6 +300,17 @@ def test_a_reader_holds_so_much() -> None:
     assert ("gone", (list(range(21, 41)), 99)) == (much.outcome, little.outcome)
 
 
+def test_a_reader_holds_what_is_wanted() -> None:
+    """What else it comes across is nobody's."""
+    world = World(floor=99)
+    world.publish(1)
+    for offset in range(2, 42):
+        world.publish(offset, "b", b"x" * 1_000_000)
+    asking = world.ask(0)
+    world.give()
+    assert ([1], 99) == asking.outcome
+
+
 def test_a_broker_that_does_not_answer_is_given_up() -> None:
     """Its reading is cancelled and the reader free."""
     world = World(floor=9, most=1)
