@@ -22,6 +22,7 @@ _END = b"\r\n\r\n"
 _FORBIDDEN = re.compile(rb"[^\t\r\n\x20-\x7e]")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
+_ABSOLUTE = re.compile(r"https?://[^/?#]+(/[^#]*)?", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
 _LISTS = frozenset(
     {
@@ -166,9 +167,16 @@ def _request_line(line: str) -> tuple[str, str, bool]:
         raise HttpError(400, "bad request line")
     if version[1] != "1":
         raise HttpError(505, "HTTP/1.1 is spoken here")
-    if not words[1].startswith("/") or "#" in words[1]:
+    return words[0], _target(words[1]), version[2] != "0"
+
+
+def _target(text: str) -> str:
+    """Give path and query of a target, which may name the host as well (RFC 9112 section 3.2.2)."""
+    absolute = _ABSOLUTE.fullmatch(text)
+    target = absolute[1] or "/" if absolute else text
+    if not target.startswith("/") or "#" in target:
         raise HttpError(400, "bad request target")
-    return words[0], words[1], version[2] != "0"
+    return target
 
 
 def _headers(lines: Sequence[str]) -> dict[str, str]:

@@ -63,6 +63,20 @@ def test_an_upgrade_is_asked_for_in_two_headers(lines: tuple[bytes, ...], *, upg
 
 
 @pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"http://example.com/a?b=c", "/a", "b=c"),
+        (b"HTTPS://example.com:8443/", "/", ""),
+        (b"http://example.com", "/", ""),
+    ],
+)
+def test_a_target_may_name_the_host(target: bytes, path: str, query: str) -> None:
+    """As proxies are asked; every server has to understand it."""
+    request = parse(b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % target)
+    assert (path, query) == (request.path, request.query)
+
+
+@pytest.mark.parametrize(
     ("data", "status", "text"),
     [
         (b"GET / HTTP/1.1\r\n\r\n", 400, "a Host header is needed"),
@@ -75,7 +89,9 @@ def test_an_upgrade_is_asked_for_in_two_headers(lines: tuple[bytes, ...], *, upg
         (b"GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 400, "bad request line"),
         (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400, "bad request line"),
         (b"\r\n\r\n", 400, "bad request line"),
-        (b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"GET http:///a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"GET http://x/#a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
         (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
         (b"GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
         (PLAIN + b"Host: example.com\r\n\r\n", 400, "a header must not be repeated"),
