@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from tests.support.wait import wait_for
 from tests.support.websocket import open_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.support.rabbitmq import RabbitNode
 
@@ -49,7 +49,8 @@ def events(daemon: Daemon, path: str, position: str = "") -> Iterator[Iterator[d
     connection = http.client.HTTPConnection("127.0.0.1", daemon.public, timeout=20.0)
     try:
         connection.request("GET", path, headers={"Last-Event-ID": position} if position else {})
-        yield _parsed(connection.getresponse())
+        with connection.getresponse() as response:
+            yield _parsed(response)
     finally:
         connection.close()
 
@@ -71,7 +72,7 @@ def here(daemon: Daemon) -> str:
         return next(stream)["id"]
 
 
-def sse(daemon: Daemon, position: str) -> Iterator[int]:
+def sse(daemon: Daemon, position: str) -> Generator[int]:
     """Give the numbers that a browser's ``EventSource`` gets."""
     with events(daemon, f"/events?channel={CHANNEL}", position) as stream:
         for event in stream:
@@ -80,7 +81,7 @@ def sse(daemon: Daemon, position: str) -> Iterator[int]:
                 yield json.loads(event["data"])["n"]
 
 
-def raw(daemon: Daemon, position: str) -> Iterator[int]:
+def raw(daemon: Daemon, position: str) -> Generator[int]:
     """Give the numbers that a plain WebSocket gets."""
     url = f"ws://127.0.0.1:{daemon.public}/websocket/{CHANNEL}?last_event_id={position}"
     with open_socket(url) as socket:
@@ -88,18 +89,19 @@ def raw(daemon: Daemon, position: str) -> Iterator[int]:
             yield json.loads(socket.recv(timeout=20))["n"]
 
 
-def centrifugo(daemon: Daemon, position: str) -> Iterator[int]:
+def centrifugo(daemon: Daemon, position: str) -> Generator[int]:
     """Give the numbers that a client of Centrifugo's protocol gets."""
-    for answer in _subscribed(daemon, position):
-        if "subscribe" in answer:
-            assert answer["subscribe"]["recovered"]
-            for publication in answer["subscribe"]["publications"]:
-                yield publication["data"]["n"]
-        elif "pub" in answer.get("push", {}):
-            yield answer["push"]["pub"]["data"]["n"]
+    with closing(_subscribed(daemon, position)) as answers:
+        for answer in answers:
+            if "subscribe" in answer:
+                assert answer["subscribe"]["recovered"]
+                for publication in answer["subscribe"]["publications"]:
+                    yield publication["data"]["n"]
+            elif "pub" in answer.get("push", {}):
+                yield answer["push"]["pub"]["data"]["n"]
 
 
-def _subscribed(daemon: Daemon, position: str) -> Iterator[dict[str, Any]]:
+def _subscribed(daemon: Daemon, position: str) -> Generator[dict[str, Any]]:
     """Subscribe as stock clients do, without waiting for the answer to "connect"; give what comes."""
     epoch, _, offset = position.rpartition(":")
     where = {"recover": True, "epoch": epoch, "offset": int(offset)}
@@ -112,7 +114,7 @@ def _subscribed(daemon: Daemon, position: str) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def uni_sse(daemon: Daemon, position: str) -> Iterator[int]:
+def uni_sse(daemon: Daemon, position: str) -> Generator[int]:
     """Give the numbers that a unidirectional client gets."""
     request = quote(json.dumps({"subs": {CHANNEL: {}}}))
     with events(daemon, f"/connection/uni_sse?cf_connect={request}", position) as stream:
@@ -134,8 +136,8 @@ def test_what_memory_has_forgotten_comes_from_the_stream(rabbit: RabbitNode) -> 
             wait_for(lambda: len(publisher.confirmed) > MISSED, "messages that are missed")
             for client in (sse, raw, centrifugo, uni_sse):
                 last = len(publisher.confirmed) + FURTHER
-                numbers = client(second, position)
-                assert list(range(1, last + 1)) == [next(numbers) for _ in range(last)]
+                with closing(client(second, position)) as numbers:
+                    assert list(range(1, last + 1)) == [next(numbers) for _ in range(last)]
         samples = second.metrics()
         # One for each, and with uni_sse perhaps the broadcasts, too.
         assert samples['pushd_resumes_total{source="stream"}'] >= 4
@@ -151,10 +153,11 @@ def test_what_the_stream_has_lost_is_said(rabbit: RabbitNode) -> None:
             wait_for(lambda: len(publisher.confirmed) == 800, "messages that are missed")
         with events(second, f"/events?channel={CHANNEL}", position) as stream:
             assert ["position", "reset"] == [next(stream)["event"], next(stream)["event"]]
-        with pytest.raises(ConnectionClosedError) as closed:
-            next(raw(second, position))
+        with pytest.raises(ConnectionClosedError) as closed, closing(raw(second, position)) as numbers:
+            next(numbers)
         assert closed.value.rcvd is not None
         assert 4010 == closed.value.rcvd.code
-        [answer] = [next(answer for answer in _subscribed(second, position) if "subscribe" in answer)]
+        with closing(_subscribed(second, position)) as answers:
+            answer = next(answer for answer in answers if "subscribe" in answer)
         assert ("recovered" in answer["subscribe"], answer["subscribe"]["was_recovering"]) == (False, True)
         assert second.metrics()['pushd_stream_reads_failed_total{reason="gone"}'] >= 3
