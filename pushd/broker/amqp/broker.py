@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.endpoint import endpoint
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
 from pushd.broker.amqp.intake import Intake
@@ -47,12 +48,14 @@ class AmqpBroker:
         self, reactor: Any, section: Section, instance: str, max_age: float, stats: Stats, random: Random
     ) -> None:
         self._section = section
+        complaints = Complaints()
         self._publisher = Publisher(
             reactor,
             _nodes(reactor, section, f"pushd {instance}, publishing"),
             section.exchange,
             stats,
-            Backoff(random),
+            backoff=Backoff(random),
+            complaints=complaints,
         )
         collaborators = {
             "clock": reactor,
@@ -60,6 +63,7 @@ class AmqpBroker:
             "section": section,
             "intake": Intake(stats),
             "backoff": Backoff(random),
+            "complaints": complaints,
         }
         self._consumer: StreamConsumer | ExclusiveConsumer = (
             StreamConsumer(self._publisher, max_age, random, **collaborators)

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.keeper import Keeper, Node
@@ -36,6 +37,7 @@ class Consumer(ABC):
         section: What to consume.
         intake: Makes messages of deliveries.
         backoff: Between attempts to attach.
+        complaints: What has been logged already.
 
     Attributes:
         attached: Everything that was there has been handed over, and what is published arrives.
@@ -43,14 +45,23 @@ class Consumer(ABC):
     """
 
     def __init__(
-        self, clock: IReactorTime, nodes: Sequence[Node], section: Section, intake: Intake, backoff: Backoff
+        self,
+        clock: IReactorTime,
+        nodes: Sequence[Node],
+        section: Section,
+        intake: Intake,
+        *,
+        backoff: Backoff,
+        complaints: Complaints,
     ) -> None:
         self.attached = False
         self.offset = 0
         self._clock = clock
         self._section = section
         self._intake = intake
-        self._keeper = Keeper(clock, nodes, "consuming", self._prepare, backoff)
+        self._keeper = Keeper(
+            clock, nodes, "consuming", self._prepare, backoff=backoff, complaints=complaints
+        )
         self._events: BrokerEvents | None = None
         self._channel: Channel | None = None
         self._window = Window(section.prefetch)

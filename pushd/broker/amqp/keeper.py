@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost, explain
 from pushd.broker.amqp.link import Link
 from pushd.broker.amqp.session import Session
@@ -53,9 +54,10 @@ class Keeper:
     Args:
         clock: Runs the delays.
         nodes: Where to connect, tried in turn.
-        purpose: What for, in a log line: ``consuming``.
+        purpose: What for: ``consuming``.
         prepare: Gets a session going; calls :meth:`works`, then or later, once it does what it is for.
         backoff: How long to wait between attempts.
+        complaints: What has been logged already.
 
     Attributes:
         trouble: Why it does not work now, or ``""``.
@@ -67,7 +69,9 @@ class Keeper:
         nodes: Sequence[Node],
         purpose: str,
         prepare: Callable[[Session], Coroutine[Any, Any, None]],
+        *,
         backoff: Backoff,
+        complaints: Complaints,
     ) -> None:
         self.trouble = "connecting"
         self._clock = clock
@@ -75,7 +79,7 @@ class Keeper:
         self._purpose = purpose
         self._prepare = prepare
         self._backoff = backoff
-        self._told: dict[str, str] = {}
+        self._complaints = complaints
         self._working_since: float | None = None
         self._stopping = False
         self._session: Session | None = None
@@ -104,7 +108,7 @@ class Keeper:
         """The session does what it is for, from now on."""
         self._working_since = self._clock.seconds()
         self.trouble = ""
-        self._told.clear()
+        self._complaints.settled(self._purpose)
 
     async def _run(self) -> None:
         for node in cycle(self._nodes):
@@ -152,16 +156,15 @@ class Keeper:
         return Deferred.fromCoroutine(work).addTimeout(seconds, self._clock, late)
 
     def _ended(self, node: Node, lost: Lost) -> None:
-        """Say why, once for as long as the reason stays the same."""
+        """Say why, once until it works again."""
         if self._stopping:
             return
         since, self._working_since = self._working_since, None
         if since is not None and self._clock.seconds() - since >= _STABLE:
             self._backoff.reset()
         self.trouble = f"{node.name}: {lost.reason}"
-        if self._told.get(node.name) != self.trouble:
-            self._told[node.name] = self.trouble
-            _log.warn("{purpose} is interrupted, {trouble}", purpose=self._purpose, trouble=self.trouble)
+        if self._complaints.is_new(self.trouble, self._purpose):
+            _log.warn("trouble with the broker at {trouble}", trouble=self.trouble)
 
 
 def _cancelled(failure: Failure) -> None:

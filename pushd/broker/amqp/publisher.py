@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.keeper import Keeper, Node
 from pushd.broker.amqp.outbox import Outbox
 from pushd.broker.amqp.session import Session
@@ -34,15 +35,25 @@ class Publisher:
         exchange: Where publications go.
         stats: Where they are counted.
         backoff: Between attempts to connect.
+        complaints: What has been logged already.
     """
 
     def __init__(
-        self, clock: IReactorTime, nodes: Sequence[Node], exchange: str, stats: Stats, backoff: Backoff
+        self,
+        clock: IReactorTime,
+        nodes: Sequence[Node],
+        exchange: str,
+        stats: Stats,
+        *,
+        backoff: Backoff,
+        complaints: Complaints,
     ) -> None:
         self._clock = clock
         self._exchange = exchange
         self._stats = stats
-        self._keeper = Keeper(clock, nodes, "publishing", self._prepare, backoff)
+        self._keeper = Keeper(
+            clock, nodes, "publishing", self._prepare, backoff=backoff, complaints=complaints
+        )
         self._session: Session | None = None
         self._outbox: Outbox | None = None
         self._marks: Outbox | None = None

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.backoff import Backoff
@@ -34,6 +35,7 @@ class Rig:
             section=Broker(exchange="x", queue="exclusive", prefetch=8),
             intake=Intake(self.stats),
             backoff=Backoff(Random(1), 1, 1),
+            complaints=Complaints(),
         )
 
     @property

@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.keeper import Keeper, Node
 from pushd.broker.amqp.session import Session
@@ -36,7 +37,14 @@ class Rig:
         self.connecting: Deferred[FakeLink] | None = None
         self.preparing: Deferred[None] = succeed(None)
         nodes = [Node(name, lambda name=name: self.connect(name)) for name in ("a", "b")]
-        self.keeper = Keeper(self.clock, nodes, "testing", self.prepare, Backoff(Fixed(), 1, 8))
+        self.keeper = Keeper(
+            self.clock,
+            nodes,
+            "testing",
+            self.prepare,
+            backoff=Backoff(Fixed(), 1, 8),
+            complaints=Complaints(),
+        )
 
     async def connect(self, name: str) -> FakeLink:
         """Connect, or wait."""
@@ -92,7 +100,7 @@ def test_lost_and_found(rig: Rig, log: Log) -> None:
     rig.keeper.start()
     rig.links[0].lose("why")
     assert rig.keeper.trouble == "a: why"
-    assert ["testing is interrupted, a: why"] == log.warnings
+    assert ["trouble with the broker at a: why"] == log.warnings
     rig.clock.advance(0.9)
     assert ["a"] == rig.tried
     rig.clock.advance(0.1)
@@ -133,8 +141,8 @@ def test_refused(rig: Rig, log: Log) -> None:
         rig.clock.advance(8)
     assert ["a", "b"] * 3 == rig.tried[:6]
     assert [
-        "testing is interrupted, a: OSError: closed",
-        "testing is interrupted, b: OSError: closed",
+        "trouble with the broker at a: OSError: closed",
+        "trouble with the broker at b: OSError: closed",
     ] == log.warnings
     assert not log.tracebacks
 

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.backoff import Backoff
 from pushd.broker.marks import Mark
@@ -25,7 +26,14 @@ class Rig:
         self.clock = Clock()
         self.stats = Stats()
         self.node = FakeNode()
-        self.publisher = Publisher(self.clock, self.node.nodes, "x", self.stats, Backoff(Random(1), 1, 1))
+        self.publisher = Publisher(
+            self.clock,
+            self.node.nodes,
+            "x",
+            self.stats,
+            backoff=Backoff(Random(1), 1, 1),
+            complaints=Complaints(),
+        )
 
     @property
     def channel(self) -> FakeChannel:

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.outbox import Unroutable
@@ -64,6 +65,7 @@ class Rig:
             section=Broker(exchange="x", stream="s", prefetch=4),
             intake=Intake(self.stats),
             backoff=Backoff(Random(1), 1, 1),
+            complaints=Complaints(),
         )
 
     @property
@@ -303,4 +305,4 @@ def test_nothing_worth_a_warning(rig: Rig) -> None:
         assert [] == log.warnings
         rig.again()
         rig.mark(2)
-    assert (["consuming is interrupted, here: gone"], []) == (log.warnings, log.tracebacks)
+    assert (["trouble with the broker at here: gone"], []) == (log.warnings, log.tracebacks)
