@@ -108,6 +108,7 @@ class Readers:
         self._most = most
         self._max_bytes = max_bytes
         self._waiting: dict[_Request, None] = {}
+        self._due = False
         self._reading: dict[Deferred[None], int] = {}  # and about where
 
     def fetch(self, after: int, channels: Collection[str]) -> Deferred[Older]:
@@ -124,9 +125,10 @@ class Readers:
         if self._history.floor(channels) - after > _FAR:
             self._turns.add(self._refuse([request], "far"))
         else:
-            if not self._waiting:
-                self._clock.callLater(0, self._begin)
             self._waiting[request] = None
+            if not self._due and self._may_begin(request):
+                self._due = True
+                self._clock.callLater(0, self._begin)
         return request.answer
 
     def clear(self) -> None:
@@ -138,6 +140,7 @@ class Readers:
             reading.cancel()
 
     def _begin(self) -> None:
+        self._due = False
         while len(self._reading) < self._most and (requests := self._take()):
             reading = Deferred.fromCoroutine(self._serve(requests))
             self._reading[reading] = requests[0].after
@@ -145,14 +148,16 @@ class Readers:
 
     def _take(self) -> list[_Request]:
         """Take who has waited longest and is not near what is being read, and all who are near that one."""
-        places = self._reading.values()
         for first in self._waiting:
-            if not any(_near(first.after, place) for place in places):
+            if self._may_begin(first):
                 near = [request for request in self._waiting if _near(request.after, first.after)]
                 for request in near:
                     del self._waiting[request]
                 return near
         return []
+
+    def _may_begin(self, request: _Request) -> bool:
+        return not any(_near(request.after, place) for place in self._reading.values())
 
     def _ended(self, _: object, reading: Deferred[None]) -> None:
         del self._reading[reading]

@@ -245,6 +245,16 @@ def test_subscriptions_of_others_change_nothing() -> None:
     assert ([b"10"], []) == (reader.written, world.broker.asked)
 
 
+def test_others_may_have_it_read_back() -> None:
+    """A protocol that answers with what was missed has no cursor in the past."""
+    world = forgetful()
+    found = []
+    world.hub.fetch(Position("e", 4), {"a"}).addCallback(found.append)
+    world.give()
+    [older] = found
+    assert ([5, 6, 7, 8, 9], 9) == ([message.offset for message in older.messages], older.reached)
+
+
 def test_a_turn_is_waited_for_once() -> None:
     """However often the wire says that its socket has room."""
     world = forgetful()

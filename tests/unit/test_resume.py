@@ -260,6 +260,15 @@ def test_too_much_for_one_is_its_own_matter() -> None:
     assert {"long": 1} == world.stats.unread
 
 
+def test_who_is_elsewhere_does_not_wait_with_them() -> None:
+    """Another reader is free."""
+    world = World(floor=30_000)
+    for after in (0, 1, 20_000):
+        world.ask(after)
+        world.settle()
+    assert [(0, 30_000), (20_000, 30_000)] == world.archive.ranges
+
+
 def test_a_little_more_than_memory_lacks_is_read() -> None:
     """It forgets more until those are served; but nothing beyond the tip is, and that is not too much."""
     world = World(floor=5, max_bytes=100)
