@@ -93,6 +93,7 @@ SCENARIO = Scenario(
         ),
         Bar("the same from the stream", "s", 30.0, partial(middle, name="seconds", mode="the stream")),
         Bar("meanwhile, p99 of live clients", "ms", 250.0, partial(middle, name="p99_ms", mode="memory")),
+        Bar("the same from the stream", "ms", 250.0, partial(middle, name="p99_ms", mode="the stream")),
     ),
     tables=(
         Table(
