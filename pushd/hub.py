@@ -47,7 +47,8 @@ class Hub:
         history: The log.
         broker: Told how far messages have been fanned out, so that it sends more; asked for older ones.
         stats: Counts.
-        clock: For the age of messages, and for turns.
+        clock: For the age of messages.
+        turns: Runs what takes long.
         buffered_bytes: Most bytes of bodies that one write to a connection has.
         slow_clients: What becomes of a connection whose cursor fell off the log: ``close``; ``gap``: it
             goes on at the tip and is told; ``latest``: after a congestion it only gets the newest message
@@ -62,6 +63,7 @@ class Hub:
         broker: Broker,
         stats: Stats,
         clock: IReactorTime,
+        turns: Turns,
         *,
         buffered_bytes: int,
         slow_clients: str,
@@ -73,7 +75,7 @@ class Hub:
         self._stats = stats
         self._clock = clock
         self._chunk = buffered_bytes
-        self._turns = Turns(clock, stats)
+        self._turns = turns
         self._readers = Readers(
             history,
             broker,

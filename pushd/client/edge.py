@@ -1,7 +1,6 @@
-"""The first reader of the public port: takes a request's head, decides, and hands the connection over.
+"""The public port's decisions: which route a request is for, whether it is let in, and who takes it over.
 
-A visitor is let through to a route's session, shown a page, or told in one HTTP error why not; in each case
-this protocol is out of the way afterwards. It never waits for anything but the request itself.
+A visitor is let through to a route's session, shown a page, or told in one HTTP error why not.
 """
 
 from __future__ import annotations
@@ -9,29 +8,26 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITransport
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
 from pushd.client import extensions
 from pushd.client.address import Proxies
-from pushd.client.head import Request, parse, take_head
-from pushd.client.http import HttpError, Response, render
+from pushd.client.head import Request
+from pushd.client.http import HttpError, Response
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.origin import Origins
+from pushd.client.reception import Reception
 from pushd.client.session import Session
 from pushd.client.stream import HttpStreams, Stream
+from pushd.client.visitor import Visitor
 from pushd.client.websocket import WebSockets
 from pushd.interfaces import Encoding
 
-__all__ = ["Edge", "Route", "Visitor"]
-
-_log = Logger()
+__all__ = ["Edge", "Route"]
 
 _Answer = TypeVar("_Answer", Response, Stream)
 
@@ -105,6 +101,7 @@ class Edge(Factory):
         life: What all connections share.
         proxies: Tells who a client is.
         origins: Whose pages may connect.
+        reception: Tells visitors when it is their turn.
         message_size: Most bytes of a message, or of a request's body, from a client.
         most_pending: Connections at once that have not said yet what they want.
         now: Gives the time in seconds since the Unix epoch.
@@ -118,12 +115,14 @@ class Edge(Factory):
         life: Lifecycle,
         proxies: Proxies,
         origins: Origins,
+        reception: Reception,
         *,
         message_size: int,
         most_pending: int,
         now: Callable[[], float],
     ) -> None:
         self.life = life
+        self.reception = reception
         self.message_size = message_size
         self.now = now
         self._routes = routes
@@ -191,90 +190,3 @@ class Edge(Factory):
         if not routes:
             raise HttpError(404, "nothing is here")
         return next((route for route in routes if route.websocket == request.upgrades), routes[0])
-
-
-class Visitor(Protocol):
-    """A connection until it is known what it is for.
-
-    Args:
-        edge: Decides.
-    """
-
-    transport: Any
-
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-        self._data = b""
-        self._request: Request | None = None
-
-    def connectionMade(self) -> None:
-        """Start the deadline; it ends when the connection is handed over or over."""
-        self._edge.life.requests.add(self)
-        if isinstance(self.transport.getPeer(), IPv4Address | IPv6Address):
-            self.transport.setTcpNoDelay(True)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take a part of the request; what the peer gets if this fails is an error and the end."""
-        try:
-            self._take(data)
-        except HttpError as error:
-            self._refuse(error)
-        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
-            _log.failure("a request failed")
-            self._refuse(HttpError(500, "internal error"))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
-        """Stop the deadlines."""
-        self._edge.life.requests.discard(self)
-        self._edge.life.closings.discard(self)
-
-    def overdue(self) -> None:
-        """The request did not come, or the answer was not taken."""
-        self.transport.abortConnection()
-
-    def _take(self, data: bytes) -> None:
-        seen, self._data = len(self._data), self._data + data
-        if self._request is None:
-            length = take_head(self._data, seen)
-            if not length:
-                return
-            self._request, self._data = parse(self._data[:length]), self._data[length:]
-        request, rest = self._request, self._data
-        if not request.upgrades:
-            if request.length > self._edge.message_size:
-                raise HttpError(413, f"a body must not exceed {self._edge.message_size} bytes")
-            if len(rest) < request.length:
-                return
-            request, rest = replace(request, body=rest[: request.length]), b""
-        self._go_on(request, rest)
-
-    def _go_on(self, request: Request, rest: bytes) -> None:
-        outcome = self._edge.serve(request, self.transport)
-        if isinstance(outcome, Response):
-            self._answer(outcome, body=request.method != "HEAD")
-            return
-        self._edge.life.requests.discard(self)
-        _hand_over(self.transport, self, outcome)
-        if rest:
-            outcome.dataReceived(rest)
-
-    def _refuse(self, error: HttpError) -> None:
-        self._edge.life.stats.refused[str(error.status)] += 1
-        self._answer(error.response, body=self._request is None or self._request.method != "HEAD")
-
-    def _answer(self, response: Response, *, body: bool) -> None:
-        """Send, and end when it has left."""
-        self._edge.life.requests.discard(self)
-        self._edge.life.closings.add(self)
-        shared = self._edge.shared(response, self._request)
-        self.transport.write(render(shared, self._edge.now(), body=body))
-        self.transport.loseConnection()
-
-
-def _hand_over(transport: ITransport, old: Protocol, new: Protocol) -> None:
-    """Make ``transport`` speak to another protocol, so that the old one is gone.
-
-    A socket's transport has its protocol as ``protocol``; what wraps one, as TLS, as ``wrappedProtocol``.
-    """
-    name = "protocol" if getattr(transport, "protocol", None) is old else "wrappedProtocol"
-    setattr(transport, name, new)

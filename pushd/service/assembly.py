@@ -22,6 +22,7 @@ from pushd.service.ports import operator_port, public_port
 from pushd.service.public import Public
 from pushd.stats import Stats
 from pushd.systemd import Systemd
+from pushd.turns import Turns
 
 __all__ = ["assemble", "build"]
 
@@ -40,9 +41,10 @@ def build(config: Config, reactor: Any) -> Pushd:
 
 def assemble(config: Config, reactor: Any, broker: Broker, stats: Stats) -> Pushd:
     """Give the daemon around a broker."""
-    hub = _hub(config, reactor, broker, stats)
+    turns = Turns(reactor, stats)
+    hub = _hub(config, reactor, broker, stats, turns)
     drain = Drain(reactor, hub, config.limits.drain_timeout)
-    core = Core(config, reactor, stats, broker, hub, drain)
+    core = Core(config, reactor, stats, turns, broker, hub, drain)
     public = Public.around(core)
     operators = Operators.around(core)
     listen = config.listen
@@ -75,7 +77,7 @@ def _broker(config: Config, reactor: Any, stats: Stats) -> Broker:
     return AmqpBroker(reactor, config.broker, config.pushd.instance, config.history.max_age, stats, random)
 
 
-def _hub(config: Config, reactor: Any, broker: Broker, stats: Stats) -> Hub:
+def _hub(config: Config, reactor: Any, broker: Broker, stats: Stats, turns: Turns) -> Hub:
     held, limits = config.history, config.limits
     history = History(max_messages=held.max_messages, max_bytes=held.max_bytes, max_age=held.max_age)
     return Hub(
@@ -83,6 +85,7 @@ def _hub(config: Config, reactor: Any, broker: Broker, stats: Stats) -> Hub:
         broker,
         stats,
         reactor,
+        turns,
         buffered_bytes=limits.buffered_bytes,
         slow_clients=limits.slow_clients,
         catch_up_readers=limits.catch_up_readers,

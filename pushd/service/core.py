@@ -10,6 +10,7 @@ from pushd.drain import Drain
 from pushd.hub import Hub
 from pushd.interfaces import Broker
 from pushd.stats import Stats
+from pushd.turns import Turns
 
 __all__ = ["Core"]
 
@@ -19,12 +20,14 @@ class Core:
     """The middle of one instance. Only the composition root sees it: parts are given what they need of it.
 
     Attributes:
+        turns: Shared by all that may take long.
         reactor: Whatever the parts ask of it, each by an interface of its own.
     """
 
     config: Config
     reactor: Any
     stats: Stats
+    turns: Turns
     broker: Broker
     hub: Hub
     drain: Drain

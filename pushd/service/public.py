@@ -12,6 +12,7 @@ from pushd.client.admission import Admission, Bucket
 from pushd.client.edge import Edge
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.origin import Origins
+from pushd.client.reception import Reception
 from pushd.client.sweep import Pace, Sweep
 from pushd.service.core import Core
 from pushd.service.routes import routes
@@ -45,6 +46,7 @@ class Public:
             life,
             proxies,
             Origins(config.auth.allowed_origins),
+            Reception(core.turns),
             message_size=limits.message_size,
             most_pending=_MOST_PENDING,
             now=time.time,

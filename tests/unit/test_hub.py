@@ -10,6 +10,7 @@ from pushd.history import History
 from pushd.hub import Hub
 from pushd.message import BROADCAST, Message, Position
 from pushd.stats import Stats
+from pushd.turns import Turns
 from tests.support.archive import Archive
 from tests.support.log import logged
 from tests.support.turning import TurningClock
@@ -102,6 +103,7 @@ class World:
             self.broker,
             self.stats,
             self.clock,
+            Turns(self.clock, self.stats),
             buffered_bytes=buffered_bytes,
             slow_clients=slow_clients,
             catch_up_readers=1,

@@ -13,8 +13,10 @@ from pushd.client.edge import Edge, Route
 from pushd.client.head import Request
 from pushd.client.http import HttpError, Response
 from pushd.client.origin import Origins
+from pushd.client.reception import Reception
 from pushd.client.stream import Stream
 from pushd.client.websocket import WebSocket
+from pushd.turns import Turns
 from tests.support.line import Line
 from tests.support.log import logged
 from tests.support.public import Probe, Shop, client_frame
@@ -49,6 +51,7 @@ class Port:
             self.shop.life,
             Proxies([ip_network("127.0.0.0/8")]),
             Origins([origins]),
+            Reception(Turns(self.shop.clock, self.shop.stats)),
             message_size=20,
             most_pending=most_pending,
             now=lambda: 0.0,
@@ -346,7 +349,7 @@ def test_too_many_that_say_nothing_are_not_even_taken(port: Port) -> None:
 
 def test_a_route_that_fails_is_our_mistake(port: Port) -> None:
     """The log has the traceback, the client one line."""
-    with logged("pushd.client.edge") as log:
+    with logged("pushd.client.visitor") as log:
         answer = port.ask(b"GET /fail HTTP/1.1")
     assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
     assert answer.endswith(b"\r\n\r\ninternal error\n")
@@ -377,3 +380,27 @@ def test_what_wraps_a_transport_is_handed_over_too(port: Port) -> None:
     visitor.dataReceived(b"GET /websocket/222 HTTP/1.1\r\nHost: x\r\n" + UPGRADE + b"\r\n")
     assert isinstance(transport.wrappedProtocol, WebSocket)
     assert transport.value().startswith(b"HTTP/1.1 101 ")
+
+
+def test_who_is_too_much_for_a_turn_is_served_in_the_next(port: Port) -> None:
+    """Nothing more is read from it meanwhile, and nothing that it sent is lost."""
+    for _ in range(50):
+        assert port.ask()
+    late = port.websocket()
+    late.say(client_frame(1, b"hi"))
+    assert b"" == late.hear()
+    port.shop.clock.advance(0)
+    assert late.hear().startswith(b"HTTP/1.1 101 ")
+    late.turn()
+    assert [(b"hi", False)] == port.probes[0].messages
+
+
+def test_who_left_before_its_turn_is_not_served(port: Port) -> None:
+    """Its deadline may have come, too."""
+    for _ in range(50):
+        port.ask()
+    late = port.websocket()
+    late.transport.abortConnection()
+    late.turn()
+    port.shop.clock.advance(0)
+    assert ([], 0, 0) == (port.probes, port.shop.admission.count, len(port.shop.life.requests))

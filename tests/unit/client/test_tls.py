@@ -16,8 +16,10 @@ from pushd.client.address import Proxies
 from pushd.client.edge import Edge, Route
 from pushd.client.head import Request
 from pushd.client.origin import Origins
+from pushd.client.reception import Reception
 from pushd.client.transport import TransportOutlet
 from pushd.disconnect import KICKED
+from pushd.turns import Turns
 from tests.support.line import Line
 from tests.support.public import Probe, Shop, client_frame
 from tests.support.tls import Authority
@@ -42,7 +44,14 @@ class Server:
         route = Route("/websocket/", self._probe, websocket=True)
         proxies, origins = Proxies([ip_network("127.0.0.0/8")]), Origins(["*"])
         self.edge = Edge(
-            [route], self.shop.life, proxies, origins, message_size=100, most_pending=9, now=lambda: 0.0
+            [route],
+            self.shop.life,
+            proxies,
+            origins,
+            Reception(Turns(self.shop.clock, self.shop.stats)),
+            message_size=100,
+            most_pending=9,
+            now=lambda: 0.0,
         )
         options = PrivateCertificate.loadPEM(certificate.read_bytes() + key.read_bytes()).options()
         wrapper: Any = TLSMemoryBIOFactory(options, False, self.edge, self.shop.clock)

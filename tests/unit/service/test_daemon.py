@@ -72,5 +72,5 @@ def test_nothing_is_left_after_a_stop(instances: list[Instance]) -> None:
 def test_a_start_leaves_the_collector_little_to_do(instances: list[Instance]) -> None:
     """What lives as long as the process is never looked at again, and a herd sets off few rounds."""
     started(instances)
-    assert (50_000, 20, 100) == gc.get_threshold()
+    assert (10_000, 5, 1_000) == gc.get_threshold()
     assert gc.get_freeze_count() > 0

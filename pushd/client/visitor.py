@@ -1,0 +1,136 @@
+"""The first reader of the public port: takes a request and hands the connection over to whom it is for.
+
+It never waits for anything but the request itself and its turn, and is out of the way afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from pushd.client.head import Request, parse, take_head
+from pushd.client.http import HttpError, Response, render
+
+if TYPE_CHECKING:
+    from pushd.client.edge import Edge
+
+__all__ = ["Visitor"]
+
+_log = Logger()
+
+
+class Visitor(Protocol):
+    """A connection until it is known what it is for.
+
+    Args:
+        edge: Decides.
+    """
+
+    transport: Any
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._data = b""
+        self._request: Request | None = None
+        self._gone = False
+
+    def connectionMade(self) -> None:
+        """Start the deadline; it ends when the connection is handed over or over."""
+        self._edge.life.requests.add(self)
+        if isinstance(self.transport.getPeer(), IPv4Address | IPv6Address):
+            self.transport.setTcpNoDelay(True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take a part of the request."""
+        self._guarded(self._take, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
+        """Stop the deadlines."""
+        self._gone = True
+        self._edge.life.requests.discard(self)
+        self._edge.life.closings.discard(self)
+
+    def overdue(self) -> None:
+        """The request did not come, or the answer was not taken."""
+        self.transport.abortConnection()
+
+    def _guarded(self, act: Callable[..., None], *arguments: object) -> None:
+        """Act; what the peer gets if this fails is an error and the end."""
+        try:
+            act(*arguments)
+        except HttpError as error:
+            self._refuse(error)
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
+            _log.failure("a request failed")
+            self._refuse(HttpError(500, "internal error"))
+
+    def _take(self, data: bytes) -> None:
+        seen, self._data = len(self._data), self._data + data
+        if self._request is None:
+            length = take_head(self._data, seen)
+            if not length:
+                return
+            self._request, self._data = parse(self._data[:length]), self._data[length:]
+        if not self._whole(self._request):
+            return
+        if self._edge.reception.has_room():
+            self._go_on()
+        else:
+            self.transport.pauseProducing()
+            self._edge.reception.wait(self._called_up)
+
+    def _whole(self, request: Request) -> bool:
+        """Whether the body is there, too; what follows a request for an upgrade is not one."""
+        if request.upgrades:
+            return True
+        if request.length > self._edge.message_size:
+            raise HttpError(413, f"a body must not exceed {self._edge.message_size} bytes")
+        return len(self._data) >= request.length
+
+    def _called_up(self) -> None:
+        """It is this visitor's turn, if it is still there."""
+        if not self._gone:
+            self.transport.resumeProducing()
+            self._guarded(self._go_on)
+
+    def _go_on(self) -> None:
+        request, rest = self._request, self._data
+        assert request
+        if not request.upgrades:
+            request, rest = replace(request, body=rest[: request.length]), b""
+        outcome = self._edge.serve(request, self.transport)
+        if isinstance(outcome, Response):
+            self._answer(outcome, body=request.method != "HEAD")
+            return
+        self._edge.life.requests.discard(self)
+        _hand_over(self.transport, self, outcome)
+        if rest:
+            outcome.dataReceived(rest)
+
+    def _refuse(self, error: HttpError) -> None:
+        self._edge.life.stats.refused[str(error.status)] += 1
+        self._answer(error.response, body=self._request is None or self._request.method != "HEAD")
+
+    def _answer(self, response: Response, *, body: bool) -> None:
+        """Send, and end when it has left."""
+        self._edge.life.requests.discard(self)
+        self._edge.life.closings.add(self)
+        shared = self._edge.shared(response, self._request)
+        self.transport.write(render(shared, self._edge.now(), body=body))
+        self.transport.loseConnection()
+
+
+def _hand_over(transport: ITransport, old: Protocol, new: Protocol) -> None:
+    """Make ``transport`` speak to another protocol, so that the old one is gone.
+
+    A socket's transport has its protocol as ``protocol``; what wraps one, as TLS, as ``wrappedProtocol``.
+    """
+    name = "protocol" if getattr(transport, "protocol", None) is old else "wrappedProtocol"
+    setattr(transport, name, new)
