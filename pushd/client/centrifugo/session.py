@@ -41,7 +41,7 @@ from pushd.client.centrifugo.errors import (
     RefusedError,
 )
 from pushd.client.centrifugo.replies import Fields
-from pushd.disconnect import INVALID_TOKEN
+from pushd.disconnect import EXPIRED, INVALID_TOKEN
 from pushd.interfaces import Encoding, PublishError
 from pushd.message import BROADCAST, Publication
 from pushd.resume import NOTHING, Older
@@ -168,7 +168,11 @@ class CentrifugoSession(Conversation):
         return {**replies.position(self.hub.position), "publications": replies.publications(messages)}
 
     def _refresh(self, request: Refresh) -> Fields:
-        identity = self._identify(request.token)
+        try:
+            identity = self._identify(request.token)
+        except RefusedError as refusal:
+            # To error 109 stock clients listen on "connect" alone; here it would end them for good.
+            raise GoodbyeError(EXPIRED) from refusal
         if identity.user != self.identity.user:
             raise GoodbyeError(INVALID_TOKEN)
         self.identity = identity

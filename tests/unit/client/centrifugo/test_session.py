@@ -412,6 +412,13 @@ def test_a_token_of_nobody_or_somebody_else_ends_the_connection(token: str) -> N
     assert "invalid_token" == talk.end
 
 
+def test_refreshing_with_a_token_that_is_over_makes_the_client_come_back_with_another() -> None:
+    """As an error it would end stock clients for good; when they connect, it makes them fetch a newer one."""
+    talk = Server(Vouchers()).connected(token="anna")
+    assert [] == talk.ask({"refresh": {"token": "old"}})
+    assert "expired" == talk.end
+
+
 def test_a_subscription_is_refreshed() -> None:
     """Its token is judged like the first one."""
     talk = Server(Vouchers()).connected(token="anna")
