@@ -154,11 +154,21 @@ class History:
             found.sort(key=_by_offset)
         return cut(found, limit) if limit else found
 
-    def newest(self, after: int, until: int, channels: Iterable[str]) -> list[Message]:
-        """Give only the newest message of each channel between ``after`` and ``until``, in offset order."""
-        runs = (self._runs.get(channel) for channel in channels)
-        held = (run.between(after, until)[-1:] for run in runs if run is not None)
-        return sorted((message for newest in held for message in newest), key=_by_offset)
+    def newest(self, after: int, until: int, channels: Iterable[str]) -> list[Message] | None:
+        """Give only the newest message of each channel between ``after`` and ``until``, in offset order.
+
+        Returns:
+            The messages, or ``None`` when that of a channel has been evicted.
+        """
+        found: list[Message] = []
+        for channel in channels:
+            run = self._runs.get(channel)
+            newest = run.between(after, until)[-1:] if run is not None else []
+            if not newest and not self.holds(after, (channel,)):
+                return None
+            found += newest
+        found.sort(key=_by_offset)
+        return found
 
     def after(self, offset: int, limit: int) -> list[Message]:
         """Give the messages of all channels above ``offset``, to about ``limit`` bytes of bodies.

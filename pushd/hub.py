@@ -52,7 +52,7 @@ class Hub:
         buffered_bytes: Most bytes of bodies that one write to a connection has.
         slow_clients: What becomes of a connection whose cursor fell off the log: ``close``; ``gap``: it
             goes on at the tip and is told; ``latest``: after a congestion it only gets the newest message
-            of each channel.
+            of each channel, and is told if one of those is gone, too.
         catch_up_readers: How many ask the broker for older messages at once.
         recovery_bytes: Most bytes of bodies that are read back for one connection.
     """

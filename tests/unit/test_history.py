@@ -91,6 +91,16 @@ def test_newest() -> None:
     assert [5] == offsets(history.newest(4, 5, ["a", "b"]))
 
 
+def test_newest_evicted() -> None:
+    """A channel whose newest message is gone is not passed over in silence; older ones are nobody's loss."""
+    history = log(max_messages=2)
+    fill(history, (1, "a"), (2, "quiet"), (3, "a"), (4, "a"))
+    history.evict(0.0, keep_above=4)
+    assert [4] == offsets(history.newest(0, 4, ["a"]))
+    assert None is history.newest(1, 4, ["a", "quiet"])
+    assert [4] == offsets(history.newest(2, 4, ["a", "quiet"]))
+
+
 def test_bounded_in_messages() -> None:
     """No more messages than allowed are held, the oldest go."""
     history = log(max_messages=2)

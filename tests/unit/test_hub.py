@@ -491,6 +491,22 @@ def test_congested_latest() -> None:
     assert ([b"1", b"6 7", b"8"], [], []) == (reader.written, reader.closed, reader.told)
 
 
+def test_congested_latest_lost() -> None:
+    """A quiet channel's newest message may be gone: then the client is told that it has missed something."""
+    world = World(slow_clients="latest", max_messages=2)
+    reader = world.join("a", "quiet")
+    reader.room = False
+    for offset, channel in ((1, "a"), (2, "quiet"), (3, "a"), (4, "a")):
+        world.tell(offset, channel)
+        world.settle()
+    reader.room = True
+    world.hub.drained(reader)
+    world.settle()
+    world.tell(5, "quiet")
+    world.settle()
+    assert ([b"1", b"5"], [], [Position("e", 4)]) == (reader.written, reader.closed, reader.told)
+
+
 def test_latest_returning() -> None:
     """With ``latest`` a returning client still gets everything."""
     world = World(slow_clients="latest")
