@@ -70,6 +70,8 @@ class Replay:
         self._slow_clients = slow_clients
         self._behind: dict[Connection, None] = {}
         self._queue: deque[Connection] = deque()
+        # One job serves them all: their part of a turn must not grow with what they lack.
+        self._running = False
         # How often the broker may still be asked for what they lack; what is being read, and what was.
         self._returning: dict[Connection, int] = {}
         self._reading: dict[Connection, Deferred[None]] = {}
@@ -83,7 +85,8 @@ class Replay:
         """Its socket takes more: serve it from its cursor on, once what it lacks has been read."""
         if connection in self._reading:
             return
-        if not self._queue:
+        if not self._running:
+            self._running = True
             self._turns.add(self._run())
         if connection not in self._behind:
             self._behind[connection] = None
@@ -111,15 +114,21 @@ class Replay:
         return ready
 
     def _run(self) -> Iterator[None]:
-        while self._queue:
-            connection = self._queue.popleft()
-            if connection in self._behind:
-                del self._behind[connection]
-                try:
-                    self._serve(connection)
-                except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
-                    self._failed(connection)
-            yield
+        try:
+            while self._queue:
+                connection = self._queue.popleft()
+                if connection in self._behind:
+                    del self._behind[connection]
+                    self._attend_to(connection)
+                yield
+        finally:
+            self._running = False
+
+    def _attend_to(self, connection: Connection) -> None:
+        try:
+            self._serve(connection)
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
+            self._failed(connection)
 
     def _serve(self, connection: Connection) -> None:
         """Write the next chunk; then it is its turn again later, unless its socket is full or it is there."""

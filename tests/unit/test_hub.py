@@ -533,6 +533,24 @@ def test_returning() -> None:
     assert b"2 3 4" == b" ".join(reader.written)
 
 
+def test_one_returning_takes_one_turn_of_two() -> None:
+    """However long it has been catching up: what is published waits for a step or two of it."""
+    world = World(buffered_bytes=1)
+    for offset in range(1, 50):
+        world.tell(offset, "a")
+    world.settle()
+    live = world.join()
+    world.now()
+    returning = world.join("a", after=1, cost=1.0)
+    for _ in range(10):
+        world.turn()
+    world.tell(50)
+    before = len(returning.written)
+    while not live.written:
+        world.turn()
+    assert 2 == len(returning.written) - before
+
+
 def test_two_returning() -> None:
     """Several catch up side by side."""
     world = World(buffered_bytes=1)
