@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from struct import Struct
 from typing import TypeAlias
 
@@ -251,5 +252,12 @@ class UniSseEncoding(_Pushes):
         return b"id: %b:%d\ndata: %b\n\n" % (self._epoch().encode(), message.offset, self.push(message))
 
     def join(self, messages: Sequence[Message]) -> bytes:
-        """Give the events, one after the other."""
-        return b"".join(map(self.piece, messages))
+        """Give the events, one after the other.
+
+        Of several at one offset only the last carries it: who got a part of them has not been there yet.
+        """
+        pieces = list(map(self.piece, messages))
+        for index, (message, following) in enumerate(pairwise(messages)):
+            if message.offset == following.offset:
+                pieces[index] = pieces[index].partition(b"\n")[2]
+        return b"".join(pieces)

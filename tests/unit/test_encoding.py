@@ -164,6 +164,18 @@ def test_uni_sse() -> None:
     assert expected == UniSseEncoding("all", epoch).join([Message(1, "c", b'{"a":\r\n1}')])
 
 
+def test_uni_sse_one_offset_on_several_channels() -> None:
+    """A position stands for all channels: only with the last of them has the client come there."""
+    messages = [Message(1, "a", b"0"), Message(2, "a", b"0"), Message(2, "b", b"0"), Message(3, "a", b"0")]
+    expected = (
+        b'id: e1:1\ndata: {"channel":"a","pub":{"data":0,"offset":1}}\n\n'
+        b'data: {"channel":"a","pub":{"data":0,"offset":2}}\n\n'
+        b'id: e1:2\ndata: {"channel":"b","pub":{"data":0,"offset":2}}\n\n'
+        b'id: e1:3\ndata: {"channel":"a","pub":{"data":0,"offset":3}}\n\n'
+    )
+    assert expected == UniSseEncoding("all", epoch).join(messages)
+
+
 def test_made_once() -> None:
     """The bytes of a message are the same object for the next one who needs them."""
     raw, message = RawEncoding(), Message(1, "c", b"x" * 200)
