@@ -30,6 +30,7 @@ from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import BIDIRECTIONAL
 from pushd.client.centrifugo.errors import (
     ALREADY_SUBSCRIBED,
+    BAD_REQUEST,
     INTERNAL,
     LIMIT_EXCEEDED,
     NOT_AVAILABLE,
@@ -153,8 +154,11 @@ class CentrifugoSession(Conversation):
         channel = self._chosen(request.channel)
         if self._unconfirmed >= _UNCONFIRMED:
             raise RefusedError(TOO_MANY_REQUESTS)
+        try:
+            body = orjson.dumps(request.data)
+        except orjson.JSONEncodeError as error:  # nested too deep to be written
+            raise RefusedError(BAD_REQUEST) from error
         self._unconfirmed += 1
-        body = orjson.dumps(request.data)
         published = self.desk.publish(Publication(body, (channel,), content_type="application/json"))
         answer = published.addCallbacks(
             lambda _: replies.reply(number, request.method, {}),

@@ -334,6 +334,18 @@ def test_who_may_publish() -> None:
     assert PERMISSION_DENIED == talk.ask(publish(channel="broadcast"))
 
 
+def test_data_that_is_nested_too_deep_is_refused() -> None:
+    """It can be read, but not written any more: the client's mistake, and the connection goes on."""
+    server = Server(publish=True)
+    talk = server.connected()
+    talk.subscribe("x")
+    talk.wire.take()
+    data = "[" * 300 + "]" * 300
+    talk.send(f'{{"id":9,"publish":{{"channel":"x","data":{data}}}}}')
+    assert [{"id": 9, **error(107, "bad request")}] == talk.heard()
+    assert ([], "") == (server.published, talk.end)
+
+
 def test_unconfirmed_publications_are_bounded() -> None:
     """A client that publishes faster than the broker confirms is told to try again."""
     server = Server(publish=True)
