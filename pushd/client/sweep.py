@@ -128,15 +128,14 @@ class Sweep:
     def _look_after(self, session: Session, now: float) -> None:
         if session.leaves_at == inf and self._pace.connection_age:
             session.leaves_at = session.opened_at + self._pace.connection_age * (1 - _SPREAD * self._share())
-        stuck = session.wire.stuck(now) if session.waiting else 0.0
         if now >= session.expires_at:
             session.expired()
         elif now >= session.leaves_at:
             session.close(STALE)
-        elif stuck >= self._pace.stall_timeout:
-            session.close(STALLED)
-        elif not stuck:
+        elif not session.waiting:
             self._ping(session, now)
+        elif session.wire.stuck(now) >= self._pace.stall_timeout:
+            session.close(STALLED)
 
     def _ping(self, session: Session, now: float) -> None:
         """Ping when it is time, unless the last one is not answered yet."""

@@ -113,6 +113,18 @@ def test_a_client_that_reads_nothing_is_dropped() -> None:
     assert [STALLED] == wire.ends
 
 
+def test_a_client_that_reads_slowly_owes_no_answer() -> None:
+    """Its socket takes something now and then; it is pinged when it has caught up, and not judged before."""
+    floor = Floor()
+    session, wire = floor.client()
+    session.waiting = True
+    floor.wait(130.0)
+    assert (0, []) == (wire.pings, wire.ends)
+    session.waiting = False
+    floor.wait(6.0)
+    assert (1, []) == (wire.pings, wire.ends)
+
+
 @pytest.mark.parametrize(("share", "age"), [(0.0, 100.0), (1.0, 80.0)])
 def test_connections_move_on_at_an_age(share: float, age: float) -> None:
     """Up to a fifth before the longest."""
