@@ -14,6 +14,13 @@ MOST = 100
 """By how many offsets a client may be ahead; what is above is no position of this log."""
 
 
-def is_ahead(client: Position, here: Position) -> bool:
-    """Whether ``client`` stands a little above ``here``."""
-    return client.epoch == here.epoch and 0 < client.offset - here.offset <= MOST
+def is_ahead(client: Position, here: Position, *, attached: bool) -> bool:
+    """Whether ``client`` stands a little above ``here``, or, in an outage, however far.
+
+    Args:
+        client: Where it was.
+        here: Where this instance is.
+        attached: Whether what is published arrives here; if not, others may have come any way from here.
+    """
+    lead = client.offset - here.offset
+    return client.epoch == here.epoch and lead > 0 and (lead <= MOST or not attached)

@@ -109,7 +109,7 @@ class SseSession(Session):
         super().opened(wire)
         retry = b"retry: %d\n" % retry_after(self._route.retry, self._route.share())
         after = self._wish.after
-        if isinstance(after, Position) and is_ahead(after, self.hub.position):
+        if self._is_ahead():
             self.write(retry + b"\n")
             self.close(BEHIND)
             return
@@ -134,6 +134,10 @@ class SseSession(Session):
     def missed(self) -> None:
         """Tell the client to load its state anew, see :meth:`Session.missed`."""
         self.write(_reset(self.hub.position, "missed"))
+
+    def _is_ahead(self) -> bool:
+        after, hub = self._wish.after, self.hub
+        return isinstance(after, Position) and is_ahead(after, hub.position, attached=hub.ready)
 
     def _start(self) -> tuple[Position, str]:
         """Find where to begin, and why that is not where the client was; ``""``: it is."""

@@ -184,7 +184,7 @@ class Client(Session):
 
     def _keep_up(self, wish: Subscribe) -> None:
         """Refuse, for now, to recover from where this instance has not come yet."""
-        if wish.recover and is_ahead(wish.position, self.hub.position):
+        if wish.recover and is_ahead(wish.position, self.hub.position, attached=self.hub.ready):
             raise RefusedError(BEHIND)
 
     def _read_back(

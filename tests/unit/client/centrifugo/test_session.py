@@ -205,6 +205,14 @@ def test_who_is_ahead_tries_again_in_a_moment() -> None:
     assert talk.subscribe("x", **wish)["recovered"]
 
 
+def test_in_an_outage_who_is_far_ahead_tries_again() -> None:
+    """Other instances may still have their broker."""
+    server = Server()
+    server.hub.ready = False
+    answer = server.connected().subscribe("x", recover=True, epoch="e1", offset=5000)
+    assert 100 == answer["error"]["code"]
+
+
 @pytest.mark.parametrize("name", ["x", "broadcast"])
 def test_a_channel_is_subscribed_once(name: str) -> None:
     """Broadcasts are subscribed by the server already."""
