@@ -329,8 +329,13 @@ class Hub:
             self._failed(connection)
 
     def _failed(self, connection: Connection) -> None:
+        """End a connection that could not be served; whoever is served after it must not notice."""
         _log.failure("a connection could not be served")
-        connection.close(INTERNAL_ERROR)
+        try:
+            connection.close(INTERNAL_ERROR)
+        except Exception:  # noqa: BLE001  # as above
+            _log.failure("a connection could not be closed")
+            self.leave(connection, INTERNAL_ERROR)
 
     def _forget(self, connection: Connection, channel: str) -> None:
         subscribers = self.channels.get(channel)

@@ -736,6 +736,19 @@ def test_failing_in_a_pass() -> None:
     assert ([INTERNAL_ERROR], [b"1", b"2"], 1) == (bad.closed, good.written, len(log.tracebacks))
 
 
+def test_failing_in_a_pass_and_when_closed() -> None:
+    """A connection that cannot even be closed leaves; nobody after it misses what the pass brings."""
+    world = World()
+    bad, good = world.join(), world.join()
+    bad.fails = True
+    bad.closed = cast("Any", None)
+    world.tell(1)
+    with logged("pushd.hub") as log:
+        world.settle()
+    assert ([b"1"], [good], 2) == (good.written, list(world.hub.connections), len(log.tracebacks))
+    assert {"internal_error": 1} == world.stats.closed
+
+
 def test_reset_while_catching_up() -> None:
     """One that was catching up when the log was lost is told, and served again with an empty socket."""
     world = World()
