@@ -102,6 +102,7 @@ class Client(Session):
                 return
             self._leave(channel)
             self.announce(channel, "unsubscribe", LAPSED)
+            self._announce(channel, "leave")
         self.expires_at = self._leases.first
 
     def lost(self) -> None:

@@ -80,6 +80,20 @@ def test_others_are_told_who_comes_and_goes() -> None:
     ] == first.heard()
 
 
+def test_others_are_told_when_a_subscription_expires() -> None:
+    """Its client has left the channel, whether it comes back or not."""
+    server = Server(Vouchers(), join_leave=True)
+    first = server.connected(token="ben")
+    first.subscribe("x")
+    second = server.connected(token="anna")
+    second.subscribe("x", token="anna:x")
+    server.clock.advance(125)
+    first.heard()
+    second.session.expired()
+    info = {"info": {"user": "anna", "client": "c2"}}
+    assert [{"push": {"channel": "x", "leave": info}}] == first.heard()
+
+
 def test_lagging_clients_are_spared_and_crowds_not_told() -> None:
     """Who comes and goes is not worth a full socket or a long turn."""
     server = Server(join_leave=True)
