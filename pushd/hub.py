@@ -185,6 +185,8 @@ class Hub:
     def subscribe(self, connection: Connection, channel: str) -> None:
         """Subscribe it from where it stands: the tip, or its cursor while it is waiting."""
         self._settle(connection)
+        if connection not in self.connections:  # what the pass had for it was its end
+            return
         connection.channels.add(channel)
         self.channels.setdefault(channel, {})[connection] = None
         self._replay.changed(connection)

@@ -749,6 +749,20 @@ def test_failing_in_a_pass_and_when_closed() -> None:
     assert {"internal_error": 1} == world.stats.closed
 
 
+def test_failing_when_subscribing() -> None:
+    """Who ends by what it had to be given first is not subscribed any more: nobody would ever undo it."""
+    world = World()
+    for _ in range(100):
+        world.join()
+    bad = world.join()
+    bad.fails = True
+    world.tell(1)
+    world.turn()
+    with logged("pushd.hub"):
+        world.hub.subscribe(bad, "a")
+    assert ([INTERNAL_ERROR], {}) == (bad.closed, world.hub.channels)
+
+
 def test_reset_while_catching_up() -> None:
     """One that was catching up when the log was lost is told, and served again with an empty socket."""
     world = World()
