@@ -50,6 +50,11 @@ class Conversation(Client):
             self._answers.hold(len(payload))
         self._work(lambda: self._carry_out_all(parse(payload)))
 
+    def drained(self) -> None:
+        """Give it room for answers again, see :meth:`Session.drained`."""
+        self._answers.make_room()
+        super().drained()
+
     def _work(self, work: Callable[[], None]) -> None:
         """Do what leads to answers, send them together, and end the connection if that came of it."""
         if self._busy:
