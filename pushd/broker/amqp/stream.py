@@ -69,7 +69,8 @@ class StreamConsumer(Consumer):
         await self._wait_for_publisher()
         nonce = self._canary.send(self._clock.seconds())
         resume = self._life.begin(nonce)
-        if resume is not None and await self._find_end(session) <= resume:
+        if resume is not None and await self._find_end(session) <= max(resume, self._life.last):
+            # Another stream, or one whose end was lost: what comes would be taken for what was read already.
             self._life.forget()
             resume = self._life.begin(nonce)
         start = f"{max(1, round(self._max_age))}s" if resume is None else resume

@@ -184,6 +184,19 @@ def test_a_stream_that_is_shorter_now(rig: Rig) -> None:
     assert (2, epoch) == (len(set(rig.heard.told("attached"))), rig.heard.told("attached")[0])
 
 
+def test_a_stream_that_lost_its_end(rig: Rig) -> None:
+    """What is published now has offsets that were read before: everything begins anew, nothing is skipped."""
+    rig.attach()
+    for offset in (2, 3, 4):
+        rig.channel.record(offset, b"lost")
+    rig.again()
+    rig.mark(4)
+    assert {"x-stream-offset": "600s"} == rig.channel.arguments
+    rig.mark(0, Mark("first"))
+    rig.channel.record(3, b"new")
+    assert ([0, 0], (3, b"new")) == (rig.heard.told("reset"), rig.heard.told("message")[-1])
+
+
 def test_another_stream_in_its_place(rig: Rig) -> None:
     """What stands where the own mark stood gives it away; the attempt after that begins anew."""
     rig.attach()
