@@ -124,6 +124,11 @@ class Hub:
         """Up to where everything has been fanned out, or is about to be by the pass under way."""
         return Position(self._epoch, self._tip)
 
+    @property
+    def abreast(self) -> bool:
+        """Whether the tip is where the log ends, as far as is known: what is published arrives and is out."""
+        return self.ready and not self._fanning
+
     def reached(self, connection: Connection) -> Position | None:
         """Give the position from which a connection can go on elsewhere: it has all up to there.
 

@@ -11,16 +11,16 @@ from pushd.message import Position
 __all__ = ["MOST", "is_ahead"]
 
 MOST = 100
-"""By how many offsets a client may be ahead; what is above is no position of this log."""
+"""By how many offsets a client may be ahead of an instance that seems to be abreast of the log."""
 
 
-def is_ahead(client: Position, here: Position, *, attached: bool) -> bool:
-    """Whether ``client`` stands a little above ``here``, or, in an outage, however far.
+def is_ahead(client: Position, here: Position, *, abreast: bool) -> bool:
+    """Whether ``client`` stands a little above ``here``, or above at all while this instance is behind.
 
     Args:
         client: Where it was.
         here: Where this instance is.
-        attached: Whether what is published arrives here; if not, others may have come any way from here.
+        abreast: See :attr:`pushd.hub.Hub.abreast`; without, nobody here knows how far others have come.
     """
     lead = client.offset - here.offset
-    return client.epoch == here.epoch and lead > 0 and (lead <= MOST or not attached)
+    return client.epoch == here.epoch and lead > 0 and (lead <= MOST or not abreast)

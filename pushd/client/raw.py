@@ -112,7 +112,7 @@ class RawSession(Session):
 
     def _obstacle(self, after: Position, served: frozenset[str]) -> Disconnect | None:
         """Tell why this client cannot go on from where it was, if that is known now."""
-        if is_ahead(after, self.hub.position, attached=self.hub.ready):
+        if is_ahead(after, self.hub.position, abreast=self.hub.abreast):
             return BEHIND
         if not self.hub.knows(after):
             self._route.stats.resumes["lost"] += 1

@@ -137,7 +137,7 @@ class SseSession(Session):
 
     def _is_ahead(self) -> bool:
         after, hub = self._wish.after, self.hub
-        return isinstance(after, Position) and is_ahead(after, hub.position, attached=hub.ready)
+        return isinstance(after, Position) and is_ahead(after, hub.position, abreast=hub.abreast)
 
     def _start(self) -> tuple[Position, str]:
         """Find where to begin, and why that is not where the client was; ``""``: it is."""

@@ -57,7 +57,7 @@ class StillHub:
 
     def __init__(self, epoch: str = "e1", tip: int = 10) -> None:
         self.position = Position(epoch, tip)
-        self.ready = True
+        self.abreast = True
         self.floor = 0
         self.log: list[Message] = []
         self.connections: list[Session] = []

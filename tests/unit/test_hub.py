@@ -151,6 +151,18 @@ class World:
 # Live.
 
 
+def test_abreast() -> None:
+    """It is while everything is out, unless nothing comes at all."""
+    world = World()
+    assert world.hub.abreast
+    world.tell(1)
+    assert not world.hub.abreast
+    world.settle()
+    assert world.hub.abreast
+    world.hub.detached("gone")
+    assert not world.hub.abreast
+
+
 def test_broadcast() -> None:
     """A broadcast reaches everybody, in the next turn."""
     world = World()

@@ -185,7 +185,7 @@ class Client(Session):
 
     def _keep_up(self, wish: Subscribe) -> None:
         """Refuse, for now, to recover from where this instance has not come yet."""
-        if wish.recover and is_ahead(wish.position, self.hub.position, attached=self.hub.ready):
+        if wish.recover and is_ahead(wish.position, self.hub.position, abreast=self.hub.abreast):
             raise RefusedError(BEHIND)
 
     def _read_back(

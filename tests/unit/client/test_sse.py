@@ -91,11 +91,11 @@ def test_what_cannot_be_resumed_is_reset(after: Position, reason: bytes) -> None
     assert 10 == session.cursor
 
 
-@pytest.mark.parametrize(("offset", "ready"), [(11, True), (5000, False)])
-def test_who_is_ahead_is_sent_away_for_a_moment(offset: int, *, ready: bool) -> None:
+@pytest.mark.parametrize(("offset", "abreast"), [(11, True), (5000, False)])
+def test_who_is_ahead_is_sent_away_for_a_moment(offset: int, *, abreast: bool) -> None:
     """It saw elsewhere what has not arrived here yet, perhaps much in an outage, and lost nothing."""
     hub = StillHub(tip=10)
-    hub.ready = ready
+    hub.abreast = abreast
     session, wire = opened(hub, Position("e1", offset))
     assert (b"retry: 3174\n\n", [BEHIND]) == (wire.take(), wire.ends)
     assert session not in hub.connections

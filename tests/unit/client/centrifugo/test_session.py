@@ -205,10 +205,10 @@ def test_who_is_ahead_tries_again_in_a_moment() -> None:
     assert talk.subscribe("x", **wish)["recovered"]
 
 
-def test_in_an_outage_who_is_far_ahead_tries_again() -> None:
-    """Other instances may still have their broker."""
+def test_who_is_far_ahead_of_an_instance_that_is_behind_tries_again() -> None:
+    """In an outage of this one's broker, for instance."""
     server = Server()
-    server.hub.ready = False
+    server.hub.abreast = False
     answer = server.connected().subscribe("x", recover=True, epoch="e1", offset=5000)
     assert 100 == answer["error"]["code"]
 
