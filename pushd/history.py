@@ -148,7 +148,11 @@ class History:
         for channel in channels:
             run = self._runs.get(channel)
             if run is not None and run.newest().offset > after:
-                found += run.between(after, until)
+                part = run.between(after, until)
+                if runs:
+                    found += part
+                else:
+                    found = part  # the only one, most often: it may be long, and is ours
                 runs += 1
         if runs > 1:
             found.sort(key=_by_offset)

@@ -7,8 +7,9 @@ comes as it comes to everybody.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import takewhile
+from operator import attrgetter
 
 from pushd.client.centrifugo.commands import History
 from pushd.client.centrifugo.errors import UNRECOVERABLE, RefusedError
@@ -57,7 +58,7 @@ class Backlog:
         if messages is None:
             return None
         messages = _up_to(level, messages)
-        return messages if sum(len(message.body) for message in messages) <= self._max_bytes else None
+        return messages if self._fitting(messages) == len(messages) else None
 
     def page(self, channel: str, request: History) -> list[Message]:
         """Give the part of ``channel`` that is asked for, as much of it as one answer may hold.
@@ -70,7 +71,9 @@ class Backlog:
         messages = self._from(channel, request)
         if messages is None:
             raise RefusedError(UNRECOVERABLE)
-        return self._fitting(messages[: request.limit] if request.limit > 0 else messages)
+        page = messages[: request.limit] if request.limit > 0 else messages
+        # At least one, or nobody could ever go on from there.
+        return page[: max(1, self._fitting(page))]
 
     def _from(self, channel: str, request: History) -> list[Message] | None:
         """Order the messages as asked, from the position asked for: after it, or backwards from before it."""
@@ -95,17 +98,19 @@ class Backlog:
             after = self._hub.earliest(channels)
         return self._hub.since(after, channels)
 
-    def _fitting(self, messages: Iterable[Message]) -> list[Message]:
-        """Take messages while their bodies fit; at least one, or nobody could ever go on from there."""
-        fitting: list[Message] = []
-        room = self._max_bytes
+    def _fitting(self, messages: Iterable[Message]) -> int:
+        """Count the messages at the beginning whose bodies fit, and look at no more."""
+        room, count = self._max_bytes, 0
         for message in messages:
             room -= len(message.body)
-            if room < 0 and fitting:
+            if room < 0:
                 break
-            fitting.append(message)
-        return fitting
+            count += 1
+        return count
 
 
-def _up_to(level: int, messages: Iterable[Message]) -> list[Message]:
-    return list(takewhile(lambda message: message.offset <= level, messages))
+def _up_to(level: int, messages: list[Message]) -> list[Message]:
+    """Cut what is above ``level``: memory may hold very many, and a client may ask again and again."""
+    if not messages or messages[-1].offset <= level:
+        return messages
+    return messages[: bisect_right(messages, level, key=attrgetter("offset"))]
