@@ -40,6 +40,7 @@ class Visitor(Protocol):
         self._data = b""
         self._request: Request | None = None
         self._gone = False
+        self._queued = False
 
     def connectionMade(self) -> None:
         """Start the deadline; it ends when the connection is handed over or over."""
@@ -73,6 +74,8 @@ class Visitor(Protocol):
 
     def _take(self, data: bytes) -> None:
         seen, self._data = len(self._data), self._data + data
+        if self._queued:  # TLS hands on what it had deciphered when it was paused
+            return
         if self._request is None:
             length = take_head(self._data, seen)
             if not length:
@@ -83,6 +86,7 @@ class Visitor(Protocol):
         if self._edge.reception.has_room():
             self._go_on()
         else:
+            self._queued = True
             self.transport.pauseProducing()
             self._edge.reception.wait(self._called_up)
 

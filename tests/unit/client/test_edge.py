@@ -395,6 +395,17 @@ def test_who_is_too_much_for_a_turn_is_served_in_the_next(port: Port) -> None:
     assert [(b"hi", False)] == port.probes[0].messages
 
 
+def test_what_comes_while_a_visitor_waits_is_kept(port: Port) -> None:
+    """TLS may hand on more after it was paused; the visitor has its turn once all the same."""
+    for _ in range(50):
+        port.ask()
+    late = port.websocket()
+    late.protocol.dataReceived(client_frame(1, b"hi"))
+    port.shop.clock.advance(0)
+    assert 1 == late.hear().count(b" 101 ")
+    assert ([[(b"hi", False)]], 1) == ([probe.messages for probe in port.probes], port.shop.admission.count)
+
+
 def test_who_left_before_its_turn_is_not_served(port: Port) -> None:
     """Its deadline may have come, too."""
     for _ in range(50):
