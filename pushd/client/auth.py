@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+_END_OF_TIME = 1e15
+"""Seconds since the Unix epoch that no token means, nor infinity, nor what is no number at all."""
+
+
 class InvalidTokenError(Exception):
     """The token is malformed, wrongly signed, or not for this service or purpose."""
 
@@ -158,13 +162,14 @@ def _check_times(claims: dict[str, Any], now: float) -> None:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _END_OF_TIME:
         raise InvalidTokenError("a time must be a number")
     return value
 
 
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name, "")
-    if not isinstance(value, str):
+    # JSON can name half a surrogate pair, which nobody could be told: it would fail whoever lists its user.
+    if not isinstance(value, str) or any("\ud800" <= character <= "\udfff" for character in value):
         raise InvalidTokenError(name)
     return value

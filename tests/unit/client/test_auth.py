@@ -71,7 +71,7 @@ def test_a_token_may_begin_later() -> None:
     assert "" == tokens().connection(sign(nbf=1000)).user
 
 
-@pytest.mark.parametrize("end", ["soon", True, None])
+@pytest.mark.parametrize("end", ["soon", True, None, 10**400, float("inf"), float("nan")])
 def test_an_end_that_is_no_number_is_refused(end: object) -> None:
     """The end must be a number."""
     with pytest.raises(InvalidTokenError):
@@ -88,8 +88,18 @@ def test_an_end_that_is_no_number_is_refused(end: object) -> None:
         jwt.encode({"exp": 2000}, None, algorithm="none"),
         jwt.encode({"sub": "42"}, SECRET),
         jwt.encode({"exp": 2000, "sub": 42}, SECRET),
+        jwt.encode({"exp": 2000, "sub": "\ud800"}, SECRET),
     ],
-    ids=["absent", "garbled", "another secret", "another algorithm", "unsigned", "endless", "odd user"],
+    ids=[
+        "absent",
+        "garbled",
+        "another secret",
+        "another algorithm",
+        "unsigned",
+        "endless",
+        "odd user",
+        "half a character",
+    ],
 )
 def test_a_bad_token_is_refused(token: str) -> None:
     """Whatever is not signed with the secret by HS256, or lacks its end, is invalid."""
