@@ -178,7 +178,7 @@ class Hub:
         connection.cursor = self._tip if after is None else after
         connection.waiting = True
         connection.channels = set(channels) - {BROADCAST}
-        if after is not None:
+        if connection.cursor < self._tip:
             self._replay.expect(connection)
         if not self.warm:
             self._untold[connection] = None

@@ -519,6 +519,22 @@ def test_congested_latest_lost() -> None:
     assert ([b"1", b"5"], [], [Position("e", 4)]) == (reader.written, reader.closed, reader.told)
 
 
+def test_latest_at_the_tip() -> None:
+    """Who came back to where the log ended is like any other: the policy has the say once it is slow."""
+    world = World(slow_clients="latest")
+    world.tell(1, "a")
+    world.settle()
+    reader = world.join("a", after=1)
+    reader.room = False
+    for offset in range(2, 6):
+        world.tell(offset, "a")
+        world.settle()
+    reader.room = True
+    world.hub.drained(reader)
+    world.settle()
+    assert [b"2", b"5"] == reader.written
+
+
 def test_latest_returning() -> None:
     """With ``latest`` a returning client still gets everything."""
     world = World(slow_clients="latest")
