@@ -184,8 +184,10 @@ class Client(Session):
             raise RefusedError(PERMISSION_DENIED) from error
 
     def _keep_up(self, wish: Subscribe) -> None:
-        """Refuse, for now, to recover from where this instance has not come yet."""
-        if wish.recover and is_ahead(wish.position, self.hub.position, abreast=self.hub.abreast):
+        """Refuse, for now, to recover from where this instance, or a connection that lags, has not come yet."""
+        here = Position(self.hub.position.epoch, self._level())
+        lags = self.waiting and bool(self.client)
+        if wish.recover and is_ahead(wish.position, here, abreast=self.hub.abreast and not lags):
             raise RefusedError(BEHIND)
 
     def _read_back(

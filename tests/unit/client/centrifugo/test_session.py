@@ -205,6 +205,19 @@ def test_who_is_ahead_tries_again_in_a_moment() -> None:
     assert talk.subscribe("x", **wish)["recovered"]
 
 
+def test_who_is_ahead_of_its_own_connection_tries_again() -> None:
+    """Its socket is full, and what comes up to there is still to come: none of it is lost."""
+    server = Server()
+    talk = server.connected()
+    talk.session.waiting = True
+    for _ in range(200):
+        server.hub.publish("y")
+    wish = {"recover": True, "epoch": "e1", "offset": 205}
+    assert 100 == talk.subscribe("x", **wish)["error"]["code"]
+    server.hub.drained(talk.session)
+    assert talk.subscribe("x", **wish)["recovered"]
+
+
 def test_who_is_far_ahead_of_an_instance_that_is_behind_tries_again() -> None:
     """In an outage of this one's broker, for instance."""
     server = Server()
