@@ -184,7 +184,7 @@ class Client(Session):
             raise RefusedError(PERMISSION_DENIED) from error
 
     def _keep_up(self, wish: Subscribe) -> None:
-        """Refuse, for now, to recover from where this instance, or a connection that lags, has not come yet."""
+        """Refuse, for now, to recover from where this instance, or a lagging connection, has not come yet."""
         here = Position(self.hub.position.epoch, self._level())
         lags = self.waiting and bool(self.client)
         if wish.recover and is_ahead(wish.position, here, abreast=self.hub.abreast and not lags):
