@@ -43,12 +43,17 @@ class Reception:
         return True
 
     def wait(self, called: Callable[[], None]) -> None:
-        """Have ``called`` called when it is the visitor's turn; it must not raise."""
+        """Have ``called`` called when it is the visitor's turn; what it raises is logged."""
         self._waiting.append(called)
 
     def _call_up(self) -> Iterator[None]:
-        while self._waiting:
-            for _ in range(min(_STEP, len(self._waiting))):
-                self._waiting.popleft()()
-            yield
-        self._room = _AT_ONCE
+        try:
+            while self._waiting:
+                for _ in range(min(_STEP, len(self._waiting))):
+                    self._waiting.popleft()()
+                yield
+            self._room = _AT_ONCE
+        except Exception:
+            # It was to be guarded; whatever it is, the others must not wait for ever.
+            self._turns.add(self._call_up())
+            raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pushd.client.reception import Reception
 from pushd.stats import Stats
 from pushd.turns import Turns
+from tests.support.log import logged
 from tests.support.turning import TurningClock
 
 
@@ -39,6 +40,19 @@ def test_a_few_are_served_at_once() -> None:
         assert 50 == hall.come(50)
         hall.clock.turn()
     assert ([], []) == (hall.called, hall.clock.getDelayedCalls())
+
+
+def test_a_visitor_that_fails() -> None:
+    """It is logged, and whoever waits behind it is called up all the same."""
+    hall = Hall()
+    hall.come(50)
+    hall.reception.wait(lambda: 1 / 0)  # type: ignore[arg-type]
+    hall.come(1)
+    with logged("pushd.turns") as log:
+        while hall.clock.getDelayedCalls():
+            hall.clock.turn()
+    assert ([0], 1) == (hall.called, len(log.tracebacks))
+    assert 50 == hall.come(50)
 
 
 def test_the_rest_of_a_herd_waits_in_order() -> None:
