@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from base64 import b64encode
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from struct import Struct
@@ -39,7 +40,10 @@ BINARY = 2
 """Opcode of a binary frame."""
 
 _KEPT = 16 * 1024 * 1024
-"""Bytes of finished pieces an encoding keeps, with the bodies they keep alive."""
+"""Bytes of finished pieces an encoding keeps, with the messages they keep alive."""
+
+_OVERHEAD = 400
+"""Bytes counted for a piece besides it and the body: the objects and the entry that hold them."""
 
 Framing: TypeAlias = Callable[[int, bytes], bytes]
 """Makes a whole frame of an opcode and a payload; :func:`frame` is the plain one."""
@@ -77,7 +81,8 @@ class _Kept(ABC):
     """What all encodings share: pieces made once, the oldest forgotten first."""
 
     def __init__(self) -> None:
-        self._pieces: dict[Message, bytes] = {}
+        # In this kind of a dictionary the oldest is found at once, however many were forgotten before it.
+        self._pieces: OrderedDict[Message, bytes] = OrderedDict()
         self._size = 0
 
     @abstractmethod
@@ -92,14 +97,13 @@ class _Kept(ABC):
             piece = pieces[message] = self.make(message)
             self._size += _weight(message, piece)
             while self._size > _KEPT:
-                oldest = next(iter(pieces))
-                self._size -= _weight(oldest, pieces.pop(oldest))
+                self._size -= _weight(*pieces.popitem(last=False))
         return piece
 
 
 def _weight(message: Message, piece: bytes) -> int:
     """Tell what keeping a piece costs: deflated, it may be next to nothing beside its message."""
-    return len(message.body) + len(piece)
+    return len(message.body) + len(piece) + _OVERHEAD
 
 
 def _once(messages: Sequence[Message]) -> Iterator[Message]:

@@ -184,7 +184,7 @@ def test_made_once() -> None:
 
 def test_oldest_forgotten() -> None:
     """Kept pieces are bounded in bytes, and the oldest go first."""
-    raw, body = RawEncoding(), b"x" * (encoding._KEPT // 4 - 100)
+    raw, body = RawEncoding(), b"x" * (encoding._KEPT // 4 - 300)
     messages = [Message(offset, "c", body) for offset in range(3)]
     pieces = [raw.piece(message) for message in messages]
     assert pieces[1] is raw.piece(messages[1])
@@ -200,6 +200,15 @@ def test_what_is_kept_alive_counts() -> None:
     for message in messages:
         raw.piece(message)
     assert [messages[1]] == list(raw._pieces)
+
+
+def test_small_messages_count_for_what_they_cost() -> None:
+    """The objects that hold a short one are many times its size."""
+    raw = RawEncoding()
+    for offset in range(encoding._KEPT // encoding._OVERHEAD + 10):
+        raw.piece(Message(offset, "c", b""))
+    most = encoding._KEPT // (encoding._OVERHEAD + len(frame(1, b"")))
+    assert most == len(raw._pieces)
 
 
 def test_larger_than_everything() -> None:
