@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -27,7 +28,8 @@ class Deadlines:
     def __init__(self, clock: IReactorTime, seconds: float) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._ends: dict[Late, float] = {}
+        # In this kind of a dictionary the first is found at once, however many were there before it.
+        self._ends: OrderedDict[Late, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._ends)
