@@ -63,7 +63,7 @@ class Outlet:
         self._owner = owner
         self._limit = limit
         # What still has to be handed to Twisted; None: nothing waits anywhere, the socket is ours.
-        self._backlog: bytes | None = None
+        self._backlog: bytes | bytearray | None = None
         # How the connection ends when nothing waits any more; None: it goes on.
         self._end: Callable[[], None] | None = None
         self._stuck_since = 0.0
@@ -85,7 +85,7 @@ class Outlet:
             if len(self._backlog) + len(data) > self._limit:
                 self._owner.overflowed()
             else:
-                self._backlog += data
+                self._keep(data)
         return False
 
     def stuck(self, now: float) -> float:
@@ -114,7 +114,7 @@ class Outlet:
         self._stuck_since = 0.0
         if backlog:
             self._backlog = backlog[_PIECE:]
-            self._transport.write(backlog[:_PIECE])
+            self._transport.write(bytes(backlog[:_PIECE]))
             return
         # With a producer registered, Twisted would never end the connection.
         self._transport.unregisterProducer()
@@ -129,6 +129,12 @@ class Outlet:
         self._end = _NOBODY.drained
         self._backlog = b""
         self._owner = _NOBODY
+
+    def _keep(self, data: bytes) -> None:
+        """Add to what waits; only now is it worth a copy of its own, to which much can be added cheaply."""
+        if not isinstance(self._backlog, bytearray):
+            self._backlog = bytearray(self._backlog or b"")
+        self._backlog += data
 
     def _end_by(self, end: Callable[[], None]) -> None:
         if self._end is None:

@@ -72,6 +72,17 @@ def test_a_remainder_leaves_by_the_reactor_and_the_end_is_told(line: Line) -> No
     assert b"direct" == line.hear()
 
 
+def test_what_waits_is_not_copied_by_what_is_added(line: Line) -> None:
+    """Small answers by the thousand behind a large backlog must not cost a copy of it each."""
+    outlet, _ = outlet_of(line, limit=10_000_000)
+    outlet.write(b"x" * 1_000_000)
+    outlet.write(b"first")
+    kept = outlet._backlog
+    outlet.write(b"second")
+    assert kept is outlet._backlog
+    assert line.hear_all().endswith(b"xfirstsecond")
+
+
 def test_order_holds_with_a_slow_reader(line: Line) -> None:
     """Whatever is written while the socket is full or half full comes after what was written before."""
     outlet, owner = outlet_of(line, limit=10_000_000)
