@@ -145,6 +145,11 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
 
     # What Autobahn tells.
 
+    def onMessageFrameData(self, payload: bytes) -> None:
+        """Keep a part of a message; of empty ones, which count for nothing, there may be any number."""
+        if payload:
+            super().onMessageFrameData(payload)
+
     def onMessageEnd(self) -> None:
         """Pass a message on, once it is known to be what it says it is."""
         payload, self.message_data = b"".join(self.message_data), None

@@ -254,6 +254,15 @@ def test_a_message_at_the_limit_is_taken(talks: Any) -> None:
     assert [(b"x" * 1000, False)] == talk.session.messages
 
 
+def test_empty_fragments_cost_nothing(talks: Any) -> None:
+    """They never reach the limit of a message, however many there are."""
+    talk = talks()
+    talk.say(client_frame(TEXT, b"one ", fin=False), *[client_frame(0, fin=False)] * 100)
+    assert [b"one "] == talk.socket.message_data
+    talk.say(client_frame(0, b"message"))
+    assert [(b"one message", False)] == talk.session.messages
+
+
 def test_text_that_is_none_ends_the_connection(talks: Any) -> None:
     """With 1007; binary messages may be anything."""
     talk = talks().opened()
@@ -490,5 +499,5 @@ def test_no_name_of_ours_is_one_of_autobahns() -> None:
     hooks = {name for name in replaced if callable(getattr(WebSocketServerProtocol, name))}
     assert {
         "connectionLost", "connectionMade", "dataReceived", "dropConnection", "onMessageEnd",
-        "sendCloseFrame", "sendData",
+        "onMessageFrameData", "sendCloseFrame", "sendData",
     } == hooks  # fmt: skip
