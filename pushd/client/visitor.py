@@ -39,7 +39,7 @@ class Visitor(Protocol):
         self._edge = edge
         self._data = b""
         self._request: Request | None = None
-        self._gone = False
+        self._over = False
         self._queued = False
 
     def connectionMade(self) -> None:
@@ -49,12 +49,13 @@ class Visitor(Protocol):
             self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take a part of the request."""
-        self._guarded(self._take, data)
+        """Take a part of the request; TLS goes on to hand over what comes when the answer is given."""
+        if not self._over:
+            self._guarded(self._take, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
         """Stop the deadlines."""
-        self._gone = True
+        self._over = True
         self._edge.life.requests.discard(self)
         self._edge.life.closings.discard(self)
 
@@ -100,7 +101,7 @@ class Visitor(Protocol):
 
     def _called_up(self) -> None:
         """It is this visitor's turn, if it is still there."""
-        if not self._gone:
+        if not self._over:
             self.transport.resumeProducing()
             self._guarded(self._go_on)
 
@@ -124,6 +125,7 @@ class Visitor(Protocol):
 
     def _answer(self, response: Response, *, body: bool) -> None:
         """Send, and end when it has left."""
+        self._over = True
         self._edge.life.requests.discard(self)
         self._edge.life.closings.add(self)
         shared = self._edge.shared(response, self._request)

@@ -146,3 +146,17 @@ def test_a_failure_ends_a_connection_behind_tls(server: Server) -> None:
     server.hear(100)
     server.say(b"\x81\x02hi")
     assert server.hear(4).startswith(b"\x88\x0d\x03\xea")
+
+
+def test_what_follows_an_answer_behind_tls_is_dropped(server: Server) -> None:
+    """TLS goes on to decipher: nothing of that is kept, answered, or makes the end wait longer."""
+    visitor: Any = server.line.transport.protocol.wrappedProtocol
+    server.say(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    server.shop.clock.advance(4)
+    server.say(b"more" * 100)
+    assert {"404": 1} == server.shop.stats.refused
+    assert b"" == visitor._data
+    server.shop.clock.advance(1)
+    server.shop.life.closings.expire()
+    server.line.turn()
+    assert not server.line.open
