@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from pushd.broker.amqp.complaints import Complaints
+from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.keeper import Keeper, Node
 from pushd.broker.amqp.outbox import Outbox
 from pushd.broker.amqp.session import Session
@@ -118,8 +119,12 @@ class Publisher:
             ready.callback(None)
 
     async def _open(self, session: Session) -> Outbox:
-        channel = await session.link.channel()
-        return await Outbox(self._clock, channel, session.end).open()
+        try:
+            channel = await session.link.channel()
+            return await Outbox(self._clock, channel, session.end).open()
+        except Lost as lost:
+            # It is this connection that is lost, or just going: the consumer's may be well.
+            raise PublishError(lost.reason, temporary=True) from lost
 
     def _send(
         self,

@@ -100,7 +100,9 @@ class FakeLink(_Watched):
         self.closing: Deferred[None] | None = None
 
     def channel(self) -> Deferred[Any]:
-        """Open a fake one."""
+        """Open a fake one, unless the connection is gone."""
+        if self.lost is not None:
+            return fail(self.lost)
         channel = FakeChannel()
         self.channels.append(channel)
         return succeed(channel)

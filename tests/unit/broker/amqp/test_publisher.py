@@ -14,6 +14,7 @@ from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.backoff import Backoff
 from pushd.broker.marks import Mark
+from pushd.interfaces import PublishError
 from pushd.message import Publication
 from pushd.stats import Stats
 from tests.unit.broker.amqp.fakes import FakeChannel, FakeNode
@@ -153,6 +154,14 @@ def test_a_refused_mark(rig: Rig) -> None:
     assert ([], None) == (rig.publish(), rig.node.link.closing)
     rig.mark("cd")
     assert 1 == len(rig.node.link.channels[3].published)
+
+
+def test_a_mark_after_the_connection_is_lost(rig: Rig) -> None:
+    """It is not published for now, as any publication; whoever consumes over another connection goes on."""
+    rig.mark("ab")
+    rig.node.link.lose("cut off")
+    [error] = rig.mark("cd")
+    assert (PublishError, True, "cut off") == (type(error), error.temporary, error.reason)
 
 
 def test_marks_of_a_new_connection(rig: Rig) -> None:
