@@ -133,9 +133,9 @@ def encode(publication: Publication, now: float) -> Outgoing:
 
 def _channels(routing_key: object, headers: object) -> Sequence[str]:
     """Give the channels addressed, each once."""
-    listed = headers.get("channels") if isinstance(headers, dict) else None
-    if listed is None:
+    if not (isinstance(headers, dict) and "channels" in headers):
         return [BROADCAST] if routing_key == BROADCAST else [_channel(routing_key)]
+    listed = headers["channels"]
     if isinstance(listed, str):
         listed = [name.strip() for name in listed.split(",")]
     if not isinstance(listed, list) or not listed:

@@ -97,7 +97,7 @@ def test_channels_header(header: object, expected: list[str]) -> None:
     assert all(message.body is body and message.offset == 7 for message in messages)
 
 
-@pytest.mark.parametrize("header", [[], "", ["a", ""], "a,,b", 5, [b"\xff"], {"a": 1}, ["with space"]])
+@pytest.mark.parametrize("header", [[], "", ["a", ""], "a,,b", None, 5, [b"\xff"], {"a": 1}, ["with space"]])
 def test_channels_header_refused(header: object) -> None:
     """A header that addresses nobody, or no good name, never becomes a broadcast."""
     assert refused(headers={"channels": header}) == "channel"
