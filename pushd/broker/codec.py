@@ -16,6 +16,7 @@ passed on as the very object that came.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -189,9 +190,10 @@ def _media(content_type: str) -> tuple[str, str]:
 
 
 def _convert(body: bytes, charset: str) -> bytes:
-    if charset.replace("_", "-") in _NO_CHARSETS:
-        raise Refused("charset", "the content encoding is no charset")
     try:
+        # By the codec's own name: it answers to many others.
+        if codecs.lookup(charset).name in _NO_CHARSETS:
+            raise Refused("charset", "the content encoding is no charset")
         return body.decode(charset).encode()
     except LookupError:  # also raised for codecs that are no charsets: zlib, base64 …
         raise Refused("charset", "the content encoding is no charset known here") from None

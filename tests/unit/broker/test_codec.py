@@ -174,9 +174,22 @@ def test_utf8_is_not_copied(name: str) -> None:
     assert refused(b"\xff", content_encoding=name) == "charset"
 
 
-@pytest.mark.parametrize("name", ["gzip", "base64", "zlib", "no-such", "idna", "unicode_escape"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gzip",
+        "base64",
+        "zlib",
+        "no-such",
+        "idna",
+        "unicode_escape",
+        "Unicode Escape",
+        "-punycode",
+        " raw unicode-escape",
+    ],
+)
 def test_no_charset(name: str) -> None:
-    """A content encoding that is no charset is refused."""
+    """A content encoding that is no charset is refused, in whichever way it is written."""
     assert refused(content_encoding=name) == "charset"
 
 
