@@ -94,7 +94,9 @@ def _json(event: LogEvent) -> str:
     }
     if "log_failure" in event:
         entry["traceback"] = event["log_failure"].getTraceback()
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    line = json.dumps(entry, ensure_ascii=False)
+    # JSON must escape what is below a space, but no other line ends, nor what a terminal obeys.
+    return (line if line.isprintable() else json.dumps(entry)) + "\n"
 
 
 def _lines(event: LogEvent) -> list[str]:

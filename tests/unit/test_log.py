@@ -93,6 +93,15 @@ def test_json_is_an_object_per_line() -> None:
     assert 1 == len(line.splitlines())
 
 
+def test_json_of_what_cannot_be_printed() -> None:
+    """It stays in its line, too, and a reader gets it as it was."""
+    text = "测\x7f\x85\x9b2J\u2028\u202e\ud800"
+    line = _written("json", template="{text}", text=text)
+
+    assert text == json.loads(line)["message"]
+    assert line.removesuffix("\n").isprintable()
+
+
 def test_json_holds_the_traceback() -> None:
     """A failure is a field of its own."""
     entry = json.loads(_written("json", log_failure=_failure()))
