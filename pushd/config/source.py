@@ -61,11 +61,22 @@ def from_environment(environ: Mapping[str, str], known: Known) -> list[Raw]:
     prefixes = tuple(f"PUSHD_{section}_".upper() for section in known)
     found = []
     for name in sorted(environ):
-        if name in names:
+        if name in names and not _is_utf8(environ[name]):
+            found.append(_complaint(name, "is not UTF-8"))
+        elif name in names:
             found.append(Raw(*names[name], environ[name], name))
         elif name.startswith(prefixes):
             found.append(_complaint(name, f"names no key{_suggestion(name, names)}"))
     return found
+
+
+def _is_utf8(text: str) -> bool:
+    """Tell whether the environment has it in UTF-8: other bytes come as lone surrogates (PEP 383)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _checked(

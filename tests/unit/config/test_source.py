@@ -95,6 +95,13 @@ def test_environment_is_read_by_name() -> None:
     ] == from_environment(environ, _KNOWN)
 
 
+def test_variable_must_be_utf8() -> None:
+    """Other bytes, as in a secret that was written in Latin-1, are no text."""
+    (raw,) = from_environment({"PUSHD_LISTEN_PUBLIC": "\udcff"}, _KNOWN)
+
+    assert ("PUSHD_LISTEN_PUBLIC", "is not UTF-8", "") == (raw.origin, raw.complaint, raw.text)
+
+
 def test_variable_of_a_section_must_name_a_key() -> None:
     """A mistyped variable is not passed over."""
     (raw,) = from_environment({"PUSHD_LISTEN_PUBLC": "x"}, _KNOWN)
