@@ -102,7 +102,7 @@ def _lines(text: str) -> dict[tuple[str, str], int]:
     """Find the line of each section (with the key ``""``) and of each key: configparser does not tell."""
     lines: dict[tuple[str, str], int] = {}
     section = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := configparser.RawConfigParser.SECTCRE.match(line.strip()):
             section = header["header"]
             lines.setdefault((section, ""), number)

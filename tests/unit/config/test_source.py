@@ -32,6 +32,13 @@ def test_values_know_their_line(path: Path) -> None:
     ] == from_file(str(path), _KNOWN)
 
 
+def test_only_line_ends_make_lines(path: Path) -> None:
+    """An editor counts no form feed and no line separator in a comment."""
+    path.write_text("# a\f\u2028\x85b\r\n[listen]\nadmin = 1\n", encoding="utf-8", newline="")
+
+    assert [f"{path}:3"] == [raw.origin for raw in from_file(str(path), _KNOWN)]
+
+
 def test_values_may_go_on_indented(path: Path) -> None:
     """A long list stands on several lines, of which the first is its place."""
     path.write_text("[listen]\npublic = a,\n  b = c\nadmin = d\n")
