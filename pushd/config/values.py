@@ -256,5 +256,6 @@ def contradictions(config: Config) -> Iterator[tuple[str, str, str]]:
         yield "broker", missing, "certificate and private_key both, or neither"
     if auth.mode == "jwt" and len(auth.jwt_secret.encode()) < 32:
         yield "auth", "jwt_secret", "at least 32 bytes when mode is jwt (RFC 7518 section 3.2)"
-    if broker.stream_max_age < config.history.max_age:
+    streams = broker.queue == "stream" and broker.urls[0].scheme != "memory"
+    if streams and broker.stream_max_age < config.history.max_age:
         yield "broker", "stream_max_age", "no less than max_age of [history], which is read from the stream"

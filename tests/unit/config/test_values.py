@@ -76,7 +76,7 @@ def test_defaults_are_those_of_the_first_instance() -> None:
             ),
         ),
         (
-            {"PUSHD_BROKER_STREAM_MAX_AGE": "9m"},
+            {"PUSHD_BROKER_STREAM_MAX_AGE": "9m", "PUSHD_BROKER_URL": "amqp://broker"},
             (
                 "PUSHD_BROKER_STREAM_MAX_AGE: [broker] stream_max_age = 9m: expected no less than max_age "
                 "of [history], which is read from the stream"
@@ -94,3 +94,11 @@ def test_contradictions_are_found(
         load(environ=environ)
 
     assert problem == str(caught.value)
+
+
+@pytest.mark.parametrize("broker", [{}, {"PUSHD_BROKER_URL": "amqp://x", "PUSHD_BROKER_QUEUE": "exclusive"}])
+def test_without_a_stream_its_age_does_not_matter(broker: dict[str, str]) -> None:
+    """Memory may hold messages for longer when no stream is read back."""
+    config = load(environ=broker | {"PUSHD_HISTORY_MAX_AGE": "2h"}).config
+
+    assert 7200.0 == config.history.max_age
