@@ -22,6 +22,9 @@ _OVERHEAD = 400
 _FLOORS = 100_000
 """How many quiet channels keep a floor of their own; older ones share one."""
 
+_AGED = 1000
+"""Messages that one call drops for their age alone, about a millisecond: a burst grows old all at once."""
+
 _by_offset = attrgetter("offset")
 
 
@@ -110,14 +113,20 @@ class History:
     def evict(self, now: float, keep_above: int) -> None:
         """Drop the oldest messages until the bounds hold, but none above ``keep_above``.
 
-        What is above has not been fanned out yet: live connections count on finding it here.
+        What is above has not been fanned out yet: live connections count on finding it here. What is merely
+        too old goes bit by bit.
         """
-        log = self._log
+        log, dropped = self._log, 0
         oldest = now - self._max_age
-        while log and (len(log) > self._max_messages or self._bytes > self._max_bytes or log[0][0] < oldest):
+        while log and (
+            len(log) > self._max_messages
+            or self._bytes > self._max_bytes
+            or (log[0][0] < oldest and dropped < _AGED)
+        ):
             if log[0][1].offset > keep_above:
                 break
             self._drop(log.popleft()[1])
+            dropped += 1
 
     def holds(self, after: int, channels: Iterable[str]) -> bool:
         """Whether nothing on ``channels`` with an offset above ``after`` has been evicted."""

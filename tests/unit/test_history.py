@@ -132,6 +132,18 @@ def test_bounded_in_age() -> None:
     assert (0, 0) == (len(history), history.size)
 
 
+def test_a_burst_that_grew_old_goes_bit_by_bit() -> None:
+    """All of it at once would be a long turn; count and bytes are bounds at any time."""
+    history = History(max_messages=5000, max_bytes=10**9, max_age=10.0)
+    for offset in range(5500):
+        history.append(Message(offset, "a", b""), 0.0)
+    held = []
+    for _ in range(6):
+        history.evict(11.0, keep_above=5500)
+        held.append(len(history))
+    assert [4500, 3500, 2500, 1500, 500, 0] == held
+
+
 def test_keeps_what_is_not_fanned_out() -> None:
     """Bounds wait for what nobody has got yet."""
     history = log(max_messages=1)
