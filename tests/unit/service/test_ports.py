@@ -79,3 +79,13 @@ def test_a_herd_comes_in_by_the_hundred() -> None:
     for _ in range(3):
         port.doRead()
     assert [100, 100, 100] == port.taken
+
+
+def test_one_client_is_read_a_little_at_a_time() -> None:
+    """What it says may be all tiny frames; the connection is else what it would be."""
+    port = Herd()
+    usual = port.transport
+    listener: Any = Listener(port)
+    public_port(load(environ={}).config.listen, Factory(), listener).privilegedStartService()
+    assert issubclass(port.transport, usual)
+    assert 8192 == port.transport.bufferSize
