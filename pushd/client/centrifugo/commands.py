@@ -162,6 +162,10 @@ class Pong(Request):
     """The answer to our ping: an empty command without a number."""
 
 
+_PONG = Pong()
+"""All pongs: a frame may have some ten thousand."""
+
+
 Command = tuple[int, Request | Error]
 """The number to answer under (0: no answer is awaited) and what is asked, or the error to answer."""
 
@@ -214,7 +218,7 @@ def parse_connect(payload: bytes) -> Connect:
 def _command(line: bytes) -> Command:
     fields = _object(line)
     if not fields:
-        return 0, Pong()
+        return 0, _PONG
     number = fields.pop("id", 0)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LARGEST_ID:
         raise NotACommandError("a command needs a number")

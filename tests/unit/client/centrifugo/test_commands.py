@@ -63,7 +63,9 @@ def test_each_method_has_its_request(text: bytes, request_: object) -> None:
 
 def test_an_empty_object_is_a_pong() -> None:
     """The answer to a server's ping has neither number nor method."""
-    assert [(0, Pong())] == parse(b"{}")
+    ((number, pong),) = parse(b"{}")
+    assert (0, Pong()) == (number, pong)
+    assert pong is parse(b"{}")[0][1]
 
 
 def test_a_place_is_a_position() -> None:
