@@ -9,13 +9,13 @@ what Autobahn writes by itself: nothing can overtake anything.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from twisted.internet.interfaces import IPullProducer, IPushProducer, ITransport
 from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
-__all__ = ["Outlet", "Owner", "TransportOutlet", "outlet_for"]
+__all__ = ["Outlet", "Owner", "TransportOutlet", "end_gently", "outlet_for"]
 
 _PIECE = 65536
 """Bytes handed to Twisted at once: each piece taken is the socket's sign of life."""
@@ -216,6 +216,21 @@ class TransportOutlet:
 
 def outlet_for(transport: ITransport, owner: Owner, limit: int) -> Outlet | TransportOutlet:
     """Give the outlet that suits ``transport``: its socket is only touched when nothing stands in between."""
-    if isinstance(transport, Connection) and not transport.TLS:
+    if _is_plain(transport):
         return Outlet(transport, owner, limit)
     return TransportOutlet(transport, owner, limit)
+
+
+def end_gently(transport: Any) -> None:
+    """End when all has left; where that can be told apart, what the peer still sends does not reset it.
+
+    To read on until the peer ends, and for how long, is the caller's (RFC 9112 section 9.6).
+    """
+    if _is_plain(transport):
+        transport.loseWriteConnection()
+    else:
+        transport.loseConnection()
+
+
+def _is_plain(transport: ITransport) -> TypeGuard[Connection]:
+    return isinstance(transport, Connection) and not transport.TLS

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from pushd.client.head import Request, parse, take_head
 from pushd.client.http import HttpError, Response, render
+from pushd.client.transport import end_gently
 
 if TYPE_CHECKING:
     from pushd.client.edge import Edge
@@ -40,6 +41,7 @@ class Visitor(Protocol):
         self._data = b""
         self._request: Request | None = None
         self._over = False
+        self._complete = False
         self._queued = False
 
     def connectionMade(self) -> None:
@@ -49,7 +51,7 @@ class Visitor(Protocol):
             self.transport.setTcpNoDelay(True)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take a part of the request; TLS goes on to hand over what comes when the answer is given."""
+        """Take a part of the request; what comes when the answer is given is dropped."""
         if not self._over:
             self._guarded(self._take, data)
 
@@ -84,6 +86,7 @@ class Visitor(Protocol):
             self._request, self._data = parse(self._data[:length]), self._data[length:]
         if not self._whole(self._request):
             return
+        self._complete = True
         if self._edge.reception.has_room():
             self._go_on()
         else:
@@ -130,7 +133,10 @@ class Visitor(Protocol):
         self._edge.life.closings.add(self)
         shared = self._edge.shared(response, self._request)
         self.transport.write(render(shared, self._edge.now(), body=body))
-        self.transport.loseConnection()
+        if self._complete:
+            self.transport.loseConnection()
+        else:
+            end_gently(self.transport)
 
 
 def _hand_over(transport: ITransport, old: Protocol, new: Protocol) -> None:

@@ -219,7 +219,25 @@ def test_what_is_not_served_is_refused(port: Port, line: bytes, headers: list[by
     """With the right status, at once, counted, and the connection ends."""
     assert status == port.status(line, *headers)
     assert {str(status): 1} == port.shop.stats.refused
+    port.lines[0].far.close()
+    port.lines[0].turn()
     assert not port.lines[0].open
+
+
+def test_what_is_still_on_its_way_does_not_reset_a_refusal(port: Port) -> None:
+    """It is read and dropped, for as long as an end may take; a request that is all there ends at once."""
+    whole, large = port.connect(), port.connect()
+    whole.say(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n")
+    large.say(b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n")
+    assert whole.hear_all().startswith(b"HTTP/1.1 404 ")
+    assert large.hear_all().startswith(b"HTTP/1.1 413 ")
+    assert (False, True) == (whole.open, large.open)
+    large.say(b"x" * 9000)
+    assert (True, {"404": 1, "413": 1}) == (large.open, port.shop.stats.refused)
+    port.shop.clock.advance(3)
+    port.shop.life.closings.expire()
+    large.turn()
+    assert not large.open
     assert 0 == port.shop.admission.count
 
 
