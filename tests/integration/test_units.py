@@ -61,6 +61,11 @@ def test_tls_is_not_forbidden() -> None:
     assert not re.search(r"^MemoryDenyWriteExecute=", _SERVICE, re.MULTILINE)
 
 
+def test_metrics_of_the_process_are_not_forbidden() -> None:
+    """The collector reads when the machine was booted from a file that this directive would hide."""
+    assert not re.search(r"^ProcSubset=", _SERVICE, re.MULTILINE)
+
+
 def test_stopping_takes_less_than_systemd_waits() -> None:
     """The drain and the closing handshakes end before systemd would kill."""
     limits = load().config.limits
