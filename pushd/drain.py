@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -49,11 +48,13 @@ class Drain:
 
     async def within(self, ending: Deferred[None]) -> None:
         """Wait for something that ends, for as long as there is time."""
-        left = max(TICK, self._deadline - self._clock.seconds())
-        try:
-            await ending.addTimeout(left, self._clock)
-        except defer.TimeoutError:
+
+        def late(*_: object) -> None:
+            # Whatever became of it when it was cancelled: a broker takes that for an end like any other.
             _log.warn("the broker did not let go in time")
+
+        left = max(TICK, self._deadline - self._clock.seconds())
+        await ending.addTimeout(left, self._clock, late)
 
     def _close(self, connection: Connection) -> None:
         """Close one, if it is still there; what goes wrong is its own end and nobody else's."""

@@ -163,6 +163,17 @@ def test_what_does_not_end_is_left_behind() -> None:
     assert ([None], ["the broker did not let go in time"]) == (done, log.warnings)
 
 
+def test_what_is_cancelled_in_good_order_was_late_all_the_same() -> None:
+    """A broker's connections end well when they are cancelled; the warning must not depend on that."""
+    port = Port(0)
+    port.begin()
+    ending: Deferred[None] = Deferred(lambda ended: ended.callback(None))
+    with logged("pushd.drain") as log:
+        Deferred.fromCoroutine(port.drain.within(ending))
+        port.clock.advance(25)
+    assert ["the broker did not let go in time"] == log.warnings
+
+
 def test_even_a_late_end_has_a_moment() -> None:
     """When the clients took all the time there was, what ends at once is still no failure."""
     port = Port(0)
