@@ -37,6 +37,15 @@ def _channel(name: str) -> str:
     return name
 
 
+def _together(names: list[str]) -> list[str]:
+    """Hold several names to what a list separated by commas can carry."""
+    if len(set(names)) > 1 and any("," in name for name in names):
+        raise PydanticCustomError(
+            "together", "a channel with a comma in its name can only be addressed alone"
+        )
+    return names
+
+
 def _property(text: str) -> str:
     """Hold a text to what an AMQP short string and a line of SSE can carry."""
     if not text.isprintable() or len(text.encode()) > channel_name.LONGEST:
@@ -46,6 +55,9 @@ def _property(text: str) -> str:
 
 
 _Channel = Annotated[str, AfterValidator(_channel)]
+_Channels = Annotated[
+    list[_Channel], Field(min_length=1, max_length=_MOST_CHANNELS), AfterValidator(_together)
+]
 _Property = Annotated[str, AfterValidator(_property)]
 
 
@@ -67,7 +79,7 @@ class PublishRequest(BroadcastRequest):
     """The body of ``/api/publish``: the same, and where to."""
 
     channel: _Channel | None = None
-    channels: Annotated[list[_Channel], Field(min_length=1, max_length=_MOST_CHANNELS)] | None = None
+    channels: _Channels | None = None
 
     def targets(self) -> tuple[str, ...]:
         """Give the channels to reach, each once, in the order they were named."""

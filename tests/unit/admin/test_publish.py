@@ -45,6 +45,7 @@ def post(
         ),
         ({"channel": "x", "data": None}, Publication(b"null", ("x",), content_type="application/json")),
         ({"channels": ["b", "a", "b"], "data": ""}, Publication(b"", ("b", "a"))),
+        ({"channels": ["a,b", "a,b"], "data": ""}, Publication(b"", ("a,b",))),
         (
             {"channel": "x", "data": "d", "event": "price", "message_id": "m1"},
             Publication(b"d", ("x",), event="price", message_id="m1"),
@@ -79,6 +80,11 @@ def test_broadcast() -> None:
             {"data": "d", "channels": ["a", "b c"]},
             "channels.1",
             "a channel's name must have no spaces and no unprintable characters",
+        ),
+        (
+            {"data": "d", "channels": ["a,b", "c"]},
+            "channels",
+            "a channel with a comma in its name can only be addressed alone",
         ),
         ({"data": "d", "channels": "a"}, "channels", "Input should be a valid list"),
         (
