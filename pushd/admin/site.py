@@ -106,7 +106,7 @@ class _Root(Resource):
         return NOT_DONE_YET
 
     async def _answer(self, request: _BoundedRequest) -> Answer:
-        if not self._at_home(request.requestHeaders.getRawHeaders("host", [])):
+        if not self._at_home(_header(request, b"host")):
             return refuse(421, "this port does not answer under that name")
         page = self._pages.get(request.path.decode("latin-1"))
         if page is None:
@@ -115,7 +115,7 @@ class _Root(Resource):
             return refuse(405, "the method is not allowed here", allow=", ".join(page.methods))
         if request.size > request.limit:
             return refuse(413, f"the body must not exceed {request.limit} bytes", connection="close")
-        kind = request.getHeader("content-type") or ""
+        kind = "".join(_header(request, b"content-type")[-1:])
         answer = page.answer(Ask(kind.partition(";")[0].strip().lower(), request.body.read()))
         return await answer if isinstance(answer, Deferred) else answer
 
@@ -130,6 +130,11 @@ class _Root(Resource):
         host = hosts[0].strip().lower()
         name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
         return name in self._hosts or _is_address(name)
+
+
+def _header(request: Request, name: bytes) -> list[str]:
+    """Give a header's values. Its bytes may be any: twisted.web would fail on those that are not UTF-8."""
+    return [value.decode("latin-1") for value in request.requestHeaders.getRawHeaders(name, [])]
 
 
 def _is_address(name: str) -> bool:

@@ -127,6 +127,15 @@ def test_two_hosts() -> None:
     assert talk(site(echo=Echo()), head).status in (400, 421)
 
 
+def test_headers_that_are_no_text() -> None:
+    """They are a peer's mistake like any other: no name of ours, no content type that is known."""
+    page = Echo()
+    strange = b"GET /echo HTTP/1.1\r\nHost: \xff\r\n\r\n", b"GET /echo HTTP/1.0\r\nContent-Type: \xff\r\n\r\n"
+    with capturedLogs() as events:
+        assert [421, 200] == [talk(site(echo=page), head).status for head in strange]
+    assert ([], [Ask("\xff")]) == (events, page.asked)
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_too_big(chunked: bool) -> None:
     """A body beyond the limit is dropped and refused, whether its length was told or not."""
