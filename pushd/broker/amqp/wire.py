@@ -163,6 +163,6 @@ def _is_readable(frame: bytes) -> bool:
         return True
     try:
         decode_frame(frame)
-    except (ArithmeticError, LookupError, OSError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, OSError, RecursionError, TypeError, ValueError):
         return False
     return True

@@ -53,9 +53,21 @@ def rig() -> Rig:
     return Rig()
 
 
-def poisoned(peer: Peer, body: bytes) -> bytes:
-    """Make the frames of a message that has a header with a date that pika cannot read."""
-    field = b"\x01xT" + pack(">Q", 1 << 60)
+_DATE = b"T" + pack(">Q", 1 << 60)
+"""One beyond the year 9999."""
+
+
+def nested(depth: int) -> bytes:
+    """Make a list in a list in a list."""
+    value = b"V"
+    for _ in range(depth):
+        value = b"A" + pack(">L", len(value)) + value
+    return value
+
+
+def poisoned(peer: Peer, body: bytes, value: bytes = _DATE) -> bytes:
+    """Make the frames of a message that has a header with a value that pika cannot read."""
+    field = b"\x01x" + value
     properties = pack(">HHQHL", 60, 0, len(body), 1 << 13, len(field)) + field
     return peer.deliver() + frame(2, properties) + (frame(3, body) if body else b"")
 
@@ -100,11 +112,14 @@ def test_another_version(rig: Rig) -> None:
     assert [rig.wire.cause] == rig.opened
 
 
+@pytest.mark.parametrize("value", [_DATE, nested(3000)])
 @pytest.mark.parametrize("body", [b"", b"x"])
-def test_properties_that_pika_cannot_read(rig: Rig, body: bytes) -> None:
-    """A message with an impossible date arrives without properties; what follows is not harmed."""
+def test_properties_that_pika_cannot_read(rig: Rig, body: bytes, value: bytes) -> None:
+    """A message with an impossible date or list arrives without properties; what follows is not harmed."""
     rig.consume()
-    rig.receive(poisoned(rig.peer, body) + rig.peer.delivery(b"good", BasicProperties(headers={"x": True})))
+    rig.receive(
+        poisoned(rig.peer, body, value) + rig.peer.delivery(b"good", BasicProperties(headers={"x": True}))
+    )
     [first, (good, properties)] = rig.messages
     assert ((body, None), b"good", {"x": True}) == (first, good, properties.headers)
 
