@@ -41,7 +41,7 @@ def from_file(path: str, known: Known) -> list[Raw]:
     # No name can be written for the section whose keys would appear in all others.
     parser = configparser.RawConfigParser(delimiters=("=",), default_section="", empty_lines_in_values=False)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a mark that nobody sees
         parser.read_string(text, path)
     except OSError as error:
         return [_complaint(path, f"cannot be read: {error.strerror}")]

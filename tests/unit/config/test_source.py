@@ -39,6 +39,13 @@ def test_only_line_ends_make_lines(path: Path) -> None:
     assert [f"{path}:3"] == [raw.origin for raw in from_file(str(path), _KNOWN)]
 
 
+def test_a_mark_at_the_beginning_is_no_text(path: Path) -> None:
+    """What editors on Windows put there does not hide the first section."""
+    path.write_text("[listen]\nadmin = 1\n", encoding="utf-8-sig")
+
+    assert [Raw("listen", "admin", "1", f"{path}:2")] == from_file(str(path), _KNOWN)
+
+
 def test_values_may_go_on_indented(path: Path) -> None:
     """A long list stands on several lines, of which the first is its place."""
     path.write_text("[listen]\npublic = a,\n  b = c\nadmin = d\n")
