@@ -52,8 +52,14 @@ def _run(row: Row) -> tuple[object, ...]:
     return tuple(row.get(name) for name in _SAME_RUN)
 
 
+_WRONG = frozenset({"missing", "misordered", "lost", "refused", "closed"})
+
+
 def summary(rows: Iterable[Row], by: Sequence[str]) -> list[Row]:
-    """Give one row per distinct ``by``, in order of appearance: the median of every number, with ``runs``."""
+    """Give one row per distinct ``by``, in order of appearance, with ``runs``.
+
+    A number is the median of all runs'; what went wrong is that of the worst, lest a median hide it.
+    """
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in chosen(rows):
         groups.setdefault(tuple(row.get(name) for name in by), []).append(row)
@@ -66,5 +72,6 @@ def _merged(group: Sequence[Row], by: Sequence[str]) -> Row:
     for name in dict.fromkeys(name for row in group for name in row):
         values = [row[name] for row in group if name in row]
         if name not in merged and not any(isinstance(value, str) for value in values):
-            merged[name] = median(float(value) for value in values)
+            middle_or_worst = max if name in _WRONG else median
+            merged[name] = middle_or_worst(float(value) for value in values)
     return merged

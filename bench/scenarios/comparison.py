@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from bench.lab import SIZE, Lab, Row
-from bench.rows import middle
+from bench.rows import chosen, middle
 from bench.scenario import Bar, Scenario, Step, Table
 from bench.server import PEERS
 
@@ -69,6 +69,14 @@ def _against(rows: Sequence[Row], *, peer: str, mode: str, name: str) -> float |
     return ours / theirs if ours and theirs else None
 
 
+def _wrong(rows: Sequence[Row]) -> float | None:
+    """Count what did not arrive, or not in order, in all runs of pushd."""
+    ours = [row for row in chosen(rows, peer="pushd") if "missing" in row]
+    return (
+        sum(float(row[name]) for row in ours for name in ("missing", "misordered", "lost")) if ours else None
+    )
+
+
 def _bars() -> tuple[Bar, ...]:
     faster = partial(_against, peer="autobahn", mode="idle", name="handshakes_per_s")
     floor = partial(_figure, name="ratio")
@@ -78,12 +86,24 @@ def _bars() -> tuple[Bar, ...]:
         Bar("burst of 10, CPU per delivery", "x floor one by one", 0.15, partial(floor, mode="burst")),
         Bar("one by one, CPU per delivery", "x Bun", 1.0, partial(bun, mode="one")),
         Bar("burst of 10, CPU per delivery", "x Bun", 1.0, partial(bun, mode="burst")),
+        Bar("messages missing, lost or out of order", "", 0.0, _wrong),
         Bar("RSS per idle connection", "KB", 5.5, partial(_figure, mode="idle", name="rss_bytes", unit=1024)),
         Bar("handshakes per second", "x Autobahn's defaults", 2.2, faster, at_least=True),
     )
 
 
-_FAN_OUT = ("cpu_us", "ratio", "user_us", "system_us", "p50_ms", "p99_ms", "last_ms", "missing", "sink_load")
+_FAN_OUT = (
+    "cpu_us",
+    "ratio",
+    "user_us",
+    "system_us",
+    "p50_ms",
+    "p99_ms",
+    "last_ms",
+    "missing",
+    "lost",
+    "sink_load",
+)
 
 SCENARIO = Scenario(
     name="comparison",

@@ -20,6 +20,8 @@ _WINDOW = 4000
 """Handshakes in flight: as many as a listen backlog takes; more would measure the kernel's SYN timer."""
 _SOURCE = 50
 """First client address of the herd, away from those already there."""
+_IN_FLIGHT = 0.5
+"""Seconds after the last handshake in which what was sent before it still counts."""
 _SECONDS = 30.0
 """Longer than any herd takes; the rest of the schedule is cut off with the server."""
 
@@ -47,6 +49,7 @@ def _measure(lab: Lab, to: str, channel: str, repetition: int) -> Iterator[Row]:
         sink.watch()
         comers.begin_connect(herd, _WINDOW)
         connected = comers.connected(_SECONDS)
+        time.sleep(_IN_FLIGHT)
         figures = sink.report()
         yield {
             "peer": "pushd",
@@ -58,6 +61,7 @@ def _measure(lab: Lab, to: str, channel: str, repetition: int) -> Iterator[Row]:
             "handshakes_per_s": connected.opened / connected.seconds,
             "refused": connected.refused,
             "missing": figures.missing,
+            "lost": figures.lost,
             "longest_turn_ms": server.stats()["longest_turn"] * 1000,
             **figures.latencies(),
         }
@@ -94,6 +98,7 @@ SCENARIO = Scenario(
                 "p99_ms",
                 "max_ms",
                 "missing",
+                "lost",
                 "longest_turn_ms",
             ),
         ),

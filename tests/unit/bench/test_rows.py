@@ -72,3 +72,10 @@ def test_a_summary_copes_with_entries_that_some_rows_lack() -> None:
     """The median is over the rows that have the entry."""
     rows: list[Row] = [{"peer": "x", "p50_ms": 2.0}, {"peer": "x"}]
     assert pytest.approx(2.0) == summary(rows, ("peer",))[0]["p50_ms"]
+
+
+def test_a_summary_hides_no_loss() -> None:
+    """One bad run of many is what the row tells."""
+    rows: list[Row] = [{"peer": "x", "missing": 0, "lost": 0}, {"peer": "x", "missing": 7, "lost": 1}] * 2
+    merged = summary([*rows, {"peer": "x", "missing": 0, "lost": 0}], ("peer",))[0]
+    assert (7, 1) == (merged["missing"], merged["lost"])
