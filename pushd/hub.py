@@ -9,7 +9,6 @@ or gets it from the pass that is under way.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from twisted.internet.defer import Deferred
@@ -25,6 +24,7 @@ from pushd.pacing import paced
 from pushd.replay import Replay
 from pushd.resume import Older, Readers
 from pushd.stats import Stats
+from pushd.subscriptions import Subscriptions
 from pushd.turns import Turns
 
 __all__ = ["Hub"]
@@ -106,11 +106,12 @@ class Hub:
         self._live: dict[Connection, None] = {}
         # Whoever was there when the log began anew, until told so: served only afterwards.
         self._untold: dict[Connection, None] = {}
-        self.connections: dict[Connection, None] = {}
+        self._subscriptions = Subscriptions()
+        self.connections = self._subscriptions.connections
         """Every client of this instance, in the order in which they came."""
-        self.channels: dict[str, dict[Connection, None]] = {}
+        self.channels = self._subscriptions.channels
         """The subscribers of each channel that has any; broadcasts are not among the channels."""
-        self.counts: Counter[str] = Counter()
+        self.counts = self._subscriptions.counts
         """How many clients there are, by protocol."""
         self.ready = False
         """Whether what is published arrives."""
@@ -177,30 +178,24 @@ class Hub:
         """
         connection.cursor = self._tip if after is None else after
         connection.waiting = True
-        connection.channels = set(channels) - {BROADCAST}
         if connection.cursor < self._tip:
             self._replay.expect(connection)
         if not self.warm:
             self._untold[connection] = None
-        self.connections[connection] = None
-        self.counts[connection.protocol] += 1
-        for channel in connection.channels:
-            self.channels.setdefault(channel, {})[connection] = None
+        self._subscriptions.add(connection, set(channels) - {BROADCAST})
 
     def subscribe(self, connection: Connection, channel: str) -> None:
         """Subscribe it from where it stands: the tip, or its cursor while it is waiting."""
         self._settle(connection)
         if connection not in self.connections:  # what the pass had for it was its end
             return
-        connection.channels.add(channel)
-        self.channels.setdefault(channel, {})[connection] = None
+        self._subscriptions.subscribe(connection, channel)
         self._replay.changed(connection)
 
     def unsubscribe(self, connection: Connection, channel: str) -> None:
         """End a subscription."""
         self._settle(connection)
-        connection.channels.discard(channel)
-        self._forget(connection, channel)
+        self._subscriptions.unsubscribe(connection, channel)
         self._replay.changed(connection)
 
     def leave(self, connection: Connection, disconnect: Disconnect | None = None) -> None:
@@ -212,13 +207,10 @@ class Hub:
         """
         if connection not in self.connections:
             return
-        del self.connections[connection]
+        self._subscriptions.remove(connection)
         self._live.pop(connection, None)
         self._replay.drop(connection)
         self._untold.pop(connection, None)
-        self.counts[connection.protocol] -= 1
-        for channel in connection.channels:
-            self._forget(connection, channel)
         connection.waiting = True
         if disconnect is not None:
             self._stats.closed[disconnect.name] += 1
@@ -343,10 +335,3 @@ class Hub:
         except Exception:  # noqa: BLE001  # as above
             _log.failure("a connection could not be closed")
             self.leave(connection, INTERNAL_ERROR)
-
-    def _forget(self, connection: Connection, channel: str) -> None:
-        subscribers = self.channels.get(channel)
-        if subscribers is not None:
-            subscribers.pop(connection, None)
-            if not subscribers:
-                del self.channels[channel]
