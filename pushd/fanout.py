@@ -6,39 +6,52 @@ and have the same number get the same bytes; for a broadcast that is everybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 
+from pushd.crowd import Audience, Crowd
 from pushd.interfaces import Connection, Encoding
 from pushd.message import BROADCAST, Message
 from pushd.stats import Stats
 
 __all__ = ["Pass"]
 
-_Told = Callable[[Connection], None]
+_STEP = 100
+"""Connections served in one step."""
 
 
 class Pass:
-    """A batch on its way.
+    """A batch on its way to those of the crowd whom it concerns.
 
     Args:
         batch: Messages in offset order, at least one.
+        channels: The subscribers of each channel.
+        crowd: Those who have everything up to the batch.
         stats: Counts deliveries.
-        congested: Told of a connection whose socket did not take everything.
         failed: Told, while the exception is handled, of a connection that could not be written to.
 
     Attributes:
+        size: For how many it is.
         tip: The offset up to which those who have been served have everything.
     """
 
-    __slots__ = ("_batch", "_congested", "_everybody", "_failed", "_joined", "_of_channel", "_stats", "tip")
+    __slots__ = (
+        "_audience", "_batch", "_everybody", "_failed", "_joined", "_next", "_of_channel", "_out", "_places",
+        "_stats", "size", "tip",
+    )  # fmt: skip
 
-    def __init__(self, batch: Sequence[Message], stats: Stats, congested: _Told, failed: _Told) -> None:
+    def __init__(
+        self,
+        batch: Sequence[Message],
+        channels: Mapping[str, Mapping[Connection, None]],
+        crowd: Crowd,
+        stats: Stats,
+        failed: Callable[[Connection], None],
+    ) -> None:
         stats.passes += 1
         self.tip = batch[-1].offset
         self._batch = batch
         self._stats = stats
-        self._congested = congested
         self._failed = failed
         self._everybody = 0
         self._of_channel: dict[str, int] = {}
@@ -48,47 +61,89 @@ class Pass:
                 self._everybody |= 1 << index
             else:
                 self._of_channel[message.channel] = self._of_channel.get(message.channel, 0) | 1 << index
+        self._audience = self._choose(channels, crowd)
+        self.size = len(self._audience.connections)
+        # The place of who is served next, the places of those who are no longer to be served, and, once it is
+        # needed, everybody's place.
+        self._next = 0
+        self._out: set[int] = set()
+        self._places: dict[Connection, int] | None = None
 
-    def audience(
-        self, channels: Mapping[str, Mapping[Connection, None]], live: Mapping[Connection, None]
-    ) -> list[Connection]:
-        """Give those to be served: everybody who is live, or the subscribers among them.
+    def serve(self) -> Iterator[None]:
+        """Write to each what concerns it, a few in each step."""
+        while self._next < self.size:
+            self._serve(range(self._next, min(self._next + _STEP, self.size)))
+            yield
 
-        Args:
-            channels: The subscribers of each channel.
-            live: All who are served.
-        """
-        held = [channels[name] for name in self._of_channel if name in channels]
-        if self._everybody or sum(map(len, held)) > len(live):
-            return list(live)
-        return [connection for connection in dict.fromkeys(chain(*held)) if connection in live]
+    def release(self, connection: Connection) -> bool:
+        """Serve one no more; whether it would have been."""
+        if self._next and connection is self._audience.connections[self._next - 1]:
+            return False
+        if self._places is None:
+            places = range(self._next, self.size)
+            self._places = dict(zip(self._audience.connections[self._next :], places, strict=True))
+        place = self._places.get(connection, -1)
+        if place < self._next or place in self._out:
+            return False
+        self._out.add(place)
+        return True
 
-    def serve(self, connections: Iterable[Connection]) -> None:
-        """Write to each what concerns it, unless it waits or has it already.
-
-        This loop is the daemon's hottest: it runs once for each connection and batch, and all that is not
-        for one connection alone stands outside of it.
-        """
-        tip, everybody, named = self.tip, self._everybody, self._of_channel
-        encoding: Encoding | None = None
-        last = count = deliveries = 0
-        data = b""
-        for connection in connections:
-            if connection.waiting or connection.cursor >= tip:
-                continue
-            connection.cursor = tip
+    def advance(self, connection: Connection) -> None:
+        """Serve one at once, if it still is to be served."""
+        if not self.release(connection):
+            return
+        bits = self._everybody | self._own(connection)
+        if bits:
+            self._stats.deliveries += bits.bit_count()
             try:
-                bits = everybody | self._own(connection) if named else everybody
-                if bits != last or connection.encoding is not encoding:
-                    if not bits:
-                        continue
-                    data = self._bytes(connection.encoding, bits)
-                    encoding, last, count = connection.encoding, bits, bits.bit_count()
-                deliveries += count
-                if not connection.write(data):
-                    self._congested(connection)
+                connection.write(self._bytes(connection.encoding, bits))
             except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
                 self._failed(connection)
+
+    def _choose(self, channels: Mapping[str, Mapping[Connection, None]], crowd: Crowd) -> Audience:
+        """Give everybody, or the subscribers among them; never more than all."""
+        held = [channels[name] for name in self._of_channel if name in channels]
+        if self._everybody or sum(map(len, held)) > len(crowd):
+            return crowd.everybody()
+        return Audience(connection for connection in dict.fromkeys(chain(*held)) if connection in crowd)
+
+    def _serve(self, places: range) -> None:
+        """Serve those at these places.
+
+        This loop is the daemon's hottest: it runs once for each connection and batch, and all that is not for
+        one connection alone stands outside of it. What is left is mostly a call of the kernel.
+        """
+        audience, out = self._audience, self._out
+        sockets, encodings = audience.sockets, audience.encodings
+        everybody, named = self._everybody, self._of_channel
+        encoding: Encoding | None = None
+        last = count = size = deliveries = 0
+        data = b""
+        bits = everybody
+        for place in places:
+            if out and place in out:
+                continue
+            try:
+                if named:
+                    bits = everybody | self._own(audience.connections[place])
+                if bits != last or encodings[place] is not encoding:
+                    if not bits:
+                        continue
+                    data = self._bytes(encodings[place], bits)
+                    encoding, last, count, size = encodings[place], bits, bits.bit_count(), len(data)
+                deliveries += count
+                try:
+                    sent = sockets[place].send(data)
+                except OSError:
+                    # Full; or broken, which the reactor will find out by itself.
+                    sent = 0
+                if sent != size:
+                    self._next = place + 1
+                    audience.connections[place].keep(data[sent:])
+            except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
+                self._next = place + 1
+                self._failed(audience.connections[place])
+        self._next = places.stop
         self._stats.deliveries += deliveries
 
     def _own(self, connection: Connection) -> int:

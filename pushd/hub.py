@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pushd.crowd import Crowd
 from pushd.disconnect import INTERNAL_ERROR, Disconnect
 from pushd.fanout import Pass
 from pushd.history import History
@@ -30,9 +31,6 @@ from pushd.turns import Turns
 __all__ = ["Hub"]
 
 _log = Logger()
-
-_STEP = 100
-"""Connections served in one step of a slice."""
 
 _TELLING = 5.0
 """Seconds in which all clients are told of a loss: many of them come back at once when they hear it."""
@@ -99,11 +97,14 @@ class Hub:
         )
         self._epoch = ""
         self._tip = 0
+        # Where the tip was before the pass under way.
+        self._base = 0
         # The pass under way, and whether one is or will be; each reset of the log begins another life.
         self._pass: Pass | None = None
         self._fanning = False
         self._life = 0
-        self._live: dict[Connection, None] = {}
+        # Who is at the tip, or gets there by the pass under way.
+        self._live = Crowd()
         # Whoever was there when the log began anew, until told so: served only afterwards.
         self._untold: dict[Connection, None] = {}
         self._subscriptions = Subscriptions()
@@ -141,7 +142,7 @@ class Hub:
         if connection not in self.connections or connection in self._untold:
             return None
         self._settle(connection)
-        return Position(self._epoch, connection.cursor)
+        return Position(self._epoch, connection.cursor if connection.waiting else self._tip)
 
     def earliest(self, channels: Iterable[str]) -> Position:
         """Give the position from which on everything on ``channels`` is held."""
@@ -208,12 +209,20 @@ class Hub:
         if connection not in self.connections:
             return
         self._subscriptions.remove(connection)
-        self._live.pop(connection, None)
+        self._retire(connection)
         self._replay.drop(connection)
         self._untold.pop(connection, None)
         connection.waiting = True
         if disconnect is not None:
             self._stats.closed[disconnect.name] += 1
+
+    def congested(self, connection: Connection) -> None:
+        """Its socket did not take everything: it stays where it is until :meth:`drained` is called for it."""
+        if connection not in self.connections or connection.waiting:
+            return
+        self._stats.slow += 1
+        connection.waiting = True
+        connection.cursor = self._base if self._retire(connection) else self._tip
 
     def drained(self, connection: Connection) -> None:
         """Its socket has taken everything: it goes on from its cursor, and then with all others."""
@@ -280,11 +289,9 @@ class Hub:
         try:
             while life == self._life and self._history.head > self._tip:
                 batch = self._history.after(self._tip, self._chunk)
-                current = self._pass = Pass(batch, self._stats, self._wait, self._failed)
-                self._tip = current.tip
-                audience = current.audience(self.channels, self._live)
-                for start in range(0, len(audience), _STEP):
-                    current.serve(audience[start : start + _STEP])
+                current = Pass(batch, self.channels, self._live, self._stats, self._failed)
+                self._pass, self._base, self._tip = current, self._tip, current.tip
+                for _ in current.serve():
                     yield
                     if life != self._life:
                         return
@@ -296,21 +303,16 @@ class Hub:
 
     def _settle(self, connection: Connection) -> None:
         """Bring it to the tip, unless it waits, by what the pass under way has for it."""
-        if connection.waiting:
-            return
-        if self._pass is not None and connection in self._live:
-            self._pass.serve((connection,))
-        connection.cursor = self._tip
+        if self._pass is not None and not connection.waiting:
+            self._pass.advance(connection)
 
-    def _wait(self, connection: Connection) -> None:
-        self._stats.slow += 1
-        connection.waiting = True
-        self._live.pop(connection, None)
+    def _retire(self, connection: Connection) -> bool:
+        """Let no pass serve it any more; whether the one under way would have."""
+        return self._live.discard(connection) and self._pass is not None and self._pass.release(connection)
 
     def _go_live(self, connection: Connection) -> None:
-        connection.cursor = self._tip
         connection.waiting = False
-        self._live[connection] = None
+        self._live.add(connection)
 
     # Losses and failures.
 
@@ -321,7 +323,7 @@ class Hub:
         self._untold.pop(connection, None)
         connection.cursor = self._tip
         if not connection.waiting:
-            self._live[connection] = None
+            self._live.add(connection)
         try:
             connection.missed()
         except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only

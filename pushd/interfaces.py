@@ -25,6 +25,7 @@ __all__ = [
     "PublishError",
     "ReadError",
     "Roster",
+    "Socket",
     "Wire",
 ]
 
@@ -138,19 +139,29 @@ class Encoding(Protocol):
         """Give the bytes that bring ``messages`` (in offset order) to one client, ready for its socket."""
 
 
+class Socket(Protocol):
+    """What bytes leave by; as a rule the operating system's."""
+
+    def send(self, data: bytes, /) -> int:
+        """Take as many bytes as can be taken at once, and give their number; or raise :exc:`OSError`."""
+
+
 class Connection(Protocol):
     """One client of any protocol, as the hub sees it.
 
     ``cursor``, ``channels`` and ``waiting`` belong to the hub: an adapter initialises them
-    (``0``, an empty set, ``True``) and then only reads them.
+    (``0``, an empty set, ``True``) and then only reads them. When its socket does not take everything,
+    whoever wrote, the adapter calls ``hub.congested``; once all has left, ``hub.drained``.
 
     Attributes:
         protocol: The name used in counts and metrics: ``raw``, ``sse``, ``centrifugo``.
         encoding: How its messages become bytes; shared by all connections that speak alike.
-        cursor: The offset up to which everything on its channels has been written to it.
+        cursor: While it waits, the offset up to which everything on its channels has been written to it.
+            (Who does not wait is at the hub's tip, or gets there by the pass under way.)
         channels: What it is subscribed to besides broadcasts.
-        waiting: Its socket is full (or still busy with the handshake): nothing may be written
+        waiting: Its socket is full (or still busy with the handshake): no message may be written
             until the adapter calls ``hub.drained``.
+        socket: The short way out, for messages to one that does not wait; the rest goes to :meth:`keep`.
         number: Names it towards an operator; no other connection of this instance ever had it.
         peer: The client's address, for an operator to read.
         opened_at: When its handshake was done, in reactor seconds.
@@ -163,10 +174,14 @@ class Connection(Protocol):
     cursor: int
     channels: set[str]
     waiting: bool
+    socket: Socket
 
     @property
     def protocol(self) -> str:
         """See above."""
+
+    def keep(self, data: bytes) -> None:
+        """Take what the socket did not; it leaves before all that is written later."""
 
     def write(self, data: bytes) -> bool:
         """Send; ``True`` when the kernel took it all, ``False`` when ``hub.drained`` will be called later.
@@ -206,11 +221,19 @@ class Wire(Protocol):
 
     Attributes:
         answers: Whether a peer that lives answers a ping.
+        socket: See :class:`Connection`.
     """
 
     @property
     def answers(self) -> bool:
         """See above."""
+
+    @property
+    def socket(self) -> Socket:
+        """See above."""
+
+    def keep(self, data: bytes) -> None:
+        """See :meth:`Connection.keep`."""
 
     def write(self, data: bytes) -> bool:
         """Send finished bytes, see :meth:`Connection.write`."""

@@ -15,7 +15,7 @@ from pushd.client.admission import Admission
 from pushd.client.deadlines import Deadlines
 from pushd.client.session import Session
 from pushd.disconnect import INTERNAL_ERROR, SILENT, SLOW
-from pushd.interfaces import Wire
+from pushd.interfaces import Socket, Wire
 from pushd.stats import Stats
 
 if TYPE_CHECKING:
@@ -100,8 +100,18 @@ class Carrier(Wire):
     transport: Outlet | TransportOutlet
 
     @property
+    def socket(self) -> Socket:
+        """The outlet's own."""
+        return self.transport.socket
+
+    @property
+    def keep(self) -> Callable[[bytes], None]:
+        """The outlet's own."""
+        return self.transport.keep
+
+    @property
     def write(self) -> Callable[[bytes], bool]:
-        """The outlet's own, so that a delivery costs no call more."""
+        """The outlet's own."""
         return self.transport.write
 
     def stuck(self, now: float) -> float:
@@ -127,6 +137,11 @@ class Carrier(Wire):
         self.guarded(self.over)
         self.factory.life.closings.discard(self)
         self.transport.stopProducing()
+
+    def congested(self) -> None:
+        """The outlet: something waits."""
+        if self.session is not None:
+            self.guarded(self.session.congested)
 
     def drained(self) -> None:
         """The outlet: all that waited has left."""

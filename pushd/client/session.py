@@ -37,7 +37,7 @@ class Session:
 
     __slots__ = (
         "channels", "cursor", "encoding", "expires_at", "heard_at", "hub", "leaves_at", "number", "opened_at",
-        "peer", "pinged_at", "waiting", "wire", "write",
+        "peer", "pinged_at", "socket", "waiting", "wire", "write",
     )  # fmt: skip
 
     protocol: ClassVar[str]
@@ -64,10 +64,18 @@ class Session:
     def opened(self, wire: Wire) -> None:
         """The handshake is done and its bytes are on their way; subclasses join the hub here."""
         self.wire = wire
-        self.write = wire.write
+        self.socket, self.write = wire.socket, wire.write
 
     def received(self, payload: bytes, *, binary: bool) -> None:
         """Take one whole message from the client."""
+
+    def keep(self, data: bytes) -> None:
+        """See :class:`pushd.interfaces.Connection`."""
+        self.wire.keep(data)
+
+    def congested(self) -> None:
+        """The socket did not take everything; a session that has joined is not served until it has."""
+        self.hub.congested(self)
 
     def drained(self) -> None:
         """The socket has taken all that waited; a session that has joined is served from now on."""

@@ -15,6 +15,8 @@ from twisted.internet.interfaces import IPullProducer, IPushProducer, ITransport
 from twisted.internet.tcp import Connection
 from zope.interface import implementer
 
+from pushd.interfaces import Socket
+
 __all__ = ["Outlet", "Owner", "TransportOutlet", "end_gently", "outlet_for"]
 
 _PIECE = 65536
@@ -22,7 +24,10 @@ _PIECE = 65536
 
 
 class Owner(Protocol):
-    """What an outlet tells about itself. Neither method may raise."""
+    """What an outlet tells about itself. No method may raise."""
+
+    def congested(self) -> None:
+        """Not everything has left at once: the socket is not free until :meth:`drained`."""
 
     def drained(self) -> None:
         """All that waited has left: the next write goes straight to the socket."""
@@ -37,7 +42,7 @@ class _Nobody:
     def drained(self) -> None:
         """Nobody cares."""
 
-    overflowed = drained
+    congested = overflowed = drained
 
 
 _NOBODY = _Nobody()
@@ -53,13 +58,16 @@ class Outlet:
         transport: Owns the socket.
         owner: Told when a congestion ends or gets too big.
         limit: Bytes that may wait when something is added to them; a single write may be larger.
+
+    Attributes:
+        socket: What it writes to while nothing waits. Who does so in its place gives :meth:`keep` the rest.
     """
 
-    __slots__ = ("_backlog", "_end", "_limit", "_owner", "_send", "_stuck_since", "_transport")
+    __slots__ = ("_backlog", "_end", "_limit", "_owner", "_stuck_since", "_transport", "socket")
 
     def __init__(self, transport: Connection, owner: Owner, limit: int) -> None:
         self._transport = transport
-        self._send = transport.getHandle().send
+        self.socket: Socket = transport.getHandle()
         self._owner = owner
         self._limit = limit
         # What still has to be handed to Twisted; None: nothing waits anywhere, the socket is ours.
@@ -72,21 +80,31 @@ class Outlet:
         """Send, or keep for later; whether the kernel took everything."""
         if self._backlog is None:
             try:
-                sent = self._send(data)
+                sent = self.socket.send(data)
             except OSError:
                 # Full; or broken, which the reactor will find out by itself.
                 sent = 0
             if sent == len(data):
                 return True
-            self._backlog = data[sent:]
+            data = data[sent:]
+        self.keep(data)
+        return False
+
+    def keep(self, data: bytes) -> None:
+        """Let it wait, unless it is said after the end, or too much already waits."""
+        if self._backlog is None:
+            self._backlog = data
             self._stuck_since = 0.0
+            self._owner.congested()
             self._transport.registerProducer(self, streaming=False)
         elif self._end is None:
             if len(self._backlog) + len(data) > self._limit:
                 self._owner.overflowed()
-            else:
-                self._keep(data)
-        return False
+                return
+            if not isinstance(self._backlog, bytearray):
+                # Only now is it worth a copy of its own, to which much can be added cheaply.
+                self._backlog = bytearray(self._backlog)
+            self._backlog += data
 
     def stuck(self, now: float) -> float:
         """For how many seconds nothing was taken, as far as it can be told by asking now and then."""
@@ -130,12 +148,6 @@ class Outlet:
         self._backlog = b""
         self._owner = _NOBODY
 
-    def _keep(self, data: bytes) -> None:
-        """Add to what waits; only now is it worth a copy of its own, to which much can be added cheaply."""
-        if not isinstance(self._backlog, bytearray):
-            self._backlog = bytearray(self._backlog or b"")
-        self._backlog += data
-
     def _end_by(self, end: Callable[[], None]) -> None:
         if self._end is None:
             self._end = end
@@ -165,6 +177,19 @@ class TransportOutlet:
         self._ended = False
         self._stuck_since = 0.0
         transport.registerProducer(self, True)
+
+    @property
+    def socket(self) -> Socket:
+        """Itself: there is no shorter way."""
+        return self
+
+    def send(self, data: bytes, /) -> int:  # noqa: ARG002  # see above
+        """Take nothing: all goes to :meth:`keep`."""
+        return 0
+
+    def keep(self, data: bytes) -> None:
+        """See :meth:`write`."""
+        self.write(data)
 
     def write(self, data: bytes) -> bool:
         """Hand over to the transport; whether it takes more."""
@@ -202,6 +227,7 @@ class TransportOutlet:
     def pauseProducing(self) -> None:
         """The transport has too many bytes."""
         self._held, self._stuck_since = 0, 0.0
+        self._owner.congested()
 
     def resumeProducing(self) -> None:
         """The transport has sent them all."""

@@ -37,6 +37,18 @@ class FakeClient:
     waiting: bool = False
     closed: list[Disconnect] = field(default_factory=list)
 
+    @property
+    def socket(self) -> FakeClient:
+        """Its own."""
+        return self
+
+    def send(self, data: bytes) -> int:
+        """Take everything."""
+        return len(data)
+
+    def keep(self, data: bytes) -> None:
+        """Never have to."""
+
     def write(self, data: bytes) -> bool:
         """Take everything."""
         return True

@@ -25,6 +25,15 @@ class FakeWire:
         self.sent: list[bytes] = []
         self.ends: list[Disconnect] = []
         self.pings = 0
+        self.socket = self
+
+    def send(self, data: bytes) -> int:
+        """Remember the bytes."""
+        self.sent.append(data)
+        return len(data) if self.open else 0
+
+    def keep(self, data: bytes) -> None:
+        """Remember nothing more."""
 
     def write(self, data: bytes) -> bool:
         """Remember the bytes."""
@@ -81,6 +90,10 @@ class StillHub:
         self.joined.append(connection.cursor)
         for channel in channels:
             self.subscribe(connection, channel)
+
+    def congested(self, connection: Session) -> None:
+        """Let it wait where it is."""
+        connection.waiting = True
 
     def drained(self, connection: Session) -> None:
         """Take it for served."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import pytest
+
+from pushd.crowd import Crowd
 from pushd.deflate import Deflating
 from pushd.disconnect import Disconnect
 from pushd.encoding import TEXT, RawEncoding, frame
@@ -26,6 +29,14 @@ class Joining(RawEncoding):
         return b" ".join(message.body for message in messages)
 
 
+class Failing(RawEncoding):
+    """Cannot make bytes."""
+
+    def join(self, messages: Sequence[Message]) -> bytes:
+        """Fail."""
+        raise RuntimeError("an encoding's own fault")
+
+
 class Reader:
     """A connection that keeps what is written to it."""
 
@@ -35,20 +46,34 @@ class Reader:
     opened_at = 0.0
     waiting = False
 
-    def __init__(self, encoding: RawEncoding, cursor: int = 0) -> None:
+    def __init__(self, encoding: RawEncoding) -> None:
         self.encoding = encoding
-        self.cursor = cursor
+        self.cursor = 0
         self.channels: set[str] = set()
+        self.socket = self
         self.written: list[bytes] = []
-        self.room = True
-        self.fails = False
+        self.kept: list[bytes] = []
+        self.room = 1_000_000
+        self.error: Exception | None = None
+        self.when_full: Callable[[], object] = int
+
+    def send(self, data: bytes) -> int:
+        """Take as much as there is room for, or fail."""
+        if self.error:
+            raise self.error
+        taken = data[: self.room]
+        self.written.append(taken)
+        return len(taken)
+
+    def keep(self, data: bytes) -> None:
+        """Take the rest."""
+        self.kept.append(data)
+        self.when_full()
 
     def write(self, data: bytes) -> bool:
-        """Keep it, or fail."""
-        if self.fails:
-            raise RuntimeError("a connection's own fault")
-        self.written.append(data)
-        return self.room
+        """Take it all, or fail."""
+        self.send(data)
+        return True
 
     def close(self, disconnect: Disconnect) -> None:
         """Nobody does."""
@@ -68,24 +93,31 @@ class Sent:
 
     def __init__(self, batch: list[Message], readers: list[Reader], **channels: list[Reader]) -> None:
         self.stats = Stats()
-        self.congested: list[Connection] = []
         self.failed: list[Connection] = []
-        self.current = Pass(batch, self.stats, self.congested.append, self.failed.append)
         for name, held in channels.items():
             for reader in held:
                 reader.channels.add(name)
         subscribers: dict[str, dict[Connection, None]] = {
             name: dict.fromkeys(held) for name, held in channels.items()
         }
-        self.audience = self.current.audience(subscribers, dict.fromkeys(readers))
-        self.current.serve(self.audience)
+        crowd = Crowd()
+        for reader in readers:
+            crowd.add(reader)
+        self.current = Pass(batch, subscribers, crowd, self.stats, self.failed.append)
+        self.steps = self.current.serve()
+
+    def whole(self) -> Sent:
+        """Serve everybody."""
+        for _ in self.steps:
+            pass
+        return self
 
 
 def test_deflated_and_plain_clients_in_one_pass() -> None:
     """All who deflate are given the same bytes, the very same object, and so are all who do not."""
     plain, deflated = RawEncoding(), RawEncoding(Deflating(100))
     readers = [Reader(encoding) for encoding in (plain, deflated, plain, deflated)]
-    Sent([Message(1, BROADCAST, b"x" * 99), Message(2, BROADCAST, b"x" * 1000)], readers)
+    Sent([Message(1, BROADCAST, b"x" * 99), Message(2, BROADCAST, b"x" * 1000)], readers).whole()
     first, second, third, fourth = (reader.written[0] for reader in readers)
     assert first is third
     assert second is fourth
@@ -98,11 +130,17 @@ def test_broadcast() -> None:
     """A broadcast is for everybody, and its bytes are made once."""
     encoding = Joining()
     readers = [Reader(encoding) for _ in range(3)]
-    sent = Sent([Message(1, BROADCAST, b"x")], readers)
-    assert readers == sent.audience
+    sent = Sent([Message(1, BROADCAST, b"x")], readers).whole()
     assert [[b"x"]] * 3 == [reader.written for reader in readers]
-    assert (1, [1, 1, 1]) == (encoding.joins, [reader.cursor for reader in readers])
+    assert (1, 1, 3) == (encoding.joins, sent.current.tip, sent.current.size)
     assert (1, 3) == (sent.stats.passes, sent.stats.deliveries)
+
+
+def test_a_few_in_each_step() -> None:
+    """A hundred have it after the first step, and everybody after the last."""
+    readers = [Reader(Joining()) for _ in range(250)]
+    sent = Sent([Message(1, BROADCAST, b"x")], readers)
+    assert [100, 200, 250] == [sum(len(reader.written) for reader in readers) for _ in sent.steps]
 
 
 def test_channels() -> None:
@@ -112,15 +150,15 @@ def test_channels() -> None:
     batch = [Message(1, "a", b"a"), Message(2, "b", b"b"), Message(3, "nobody", b"n")]
     other.channels = {"c", "d", "e", "f"}
     sent = Sent(batch, [*readers, *(Reader(encoding) for _ in range(4))], a=[one, both], b=[two, both])
-    assert [one, both, two] == sent.audience
+    assert 3 == sent.whole().current.size
     assert [[b"a"], [b"b"], [b"a b"], []] == [reader.written for reader in readers]
-    assert 0 == other.cursor
 
 
-def test_only_the_live() -> None:
+def test_only_the_crowd() -> None:
     """A subscriber that is not served now is not in the audience."""
     one, other = Reader(Joining()), Reader(Joining())
-    assert [one] == Sent([Message(1, "a", b"a")], [one, Reader(Joining())], a=[one, other]).audience
+    Sent([Message(1, "a", b"a")], [one, Reader(Joining())], a=[one, other]).whole()
+    assert ([b"a"], []) == (one.written, other.written)
 
 
 def test_many_subscribers() -> None:
@@ -129,10 +167,9 @@ def test_many_subscribers() -> None:
     readers = [Reader(encoding) for _ in range(3)]
     idle = Reader(encoding)
     batch = [Message(1, "a", b"a"), Message(2, "b", b"b")]
-    sent = Sent(batch, [*readers, idle], a=readers, b=readers)
-    assert [*readers, idle] == sent.audience
+    sent = Sent(batch, [*readers, idle], a=readers, b=readers).whole()
     assert [[b"a b"]] * 3 == [reader.written for reader in readers]
-    assert (2, []) == (idle.cursor, idle.written)
+    assert (4, []) == (sent.current.size, idle.written)
     assert 6 == sent.stats.deliveries
 
 
@@ -141,7 +178,7 @@ def test_many_channels() -> None:
     reader, other = Reader(Joining()), Reader(Joining())
     reader.channels = {"b", "c", "d"}
     other.channels = {"b", "d"}
-    Sent([Message(1, "a", b"a"), Message(2, "c", b"c")], [reader, other], a=[reader], c=[reader])
+    Sent([Message(1, "a", b"a"), Message(2, "c", b"c")], [reader, other], a=[reader], c=[reader]).whole()
     assert [b"a c"] == reader.written
 
 
@@ -150,7 +187,7 @@ def test_mixed() -> None:
     encoding = Joining()
     one, other = readers = [Reader(encoding) for _ in range(2)]
     batch = [Message(1, "a", b"a"), Message(2, BROADCAST, b"x"), Message(3, "a", b"b")]
-    sent = Sent(batch, readers, a=[one])
+    sent = Sent(batch, readers, a=[one]).whole()
     assert ([b"a x b"], [b"x"]) == (one.written, other.written)
     assert 4 == sent.stats.deliveries
 
@@ -159,32 +196,88 @@ def test_alike_share_bytes() -> None:
     """Those who speak alike and get the same share one object; another protocol has its own."""
     ours, theirs = Joining(), Joining()
     readers = [Reader(ours), Reader(theirs), Reader(ours)]
-    Sent([Message(1, "a", b"x")], readers, a=readers)
+    Sent([Message(1, "a", b"x")], readers, a=readers).whole()
     assert (1, 1) == (ours.joins, theirs.joins)
     assert readers[0].written[0] is readers[2].written[0]
 
 
-def test_served_once() -> None:
-    """Who has been served, is further on, or waits is not served."""
-    reader, ahead, full = readers = [Reader(Joining()), Reader(Joining(), cursor=9), Reader(Joining())]
-    full.waiting = True
+def test_released() -> None:
+    """Who is released before its turn gets nothing; afterwards there is nothing to release."""
+    readers = [Reader(Joining()) for _ in range(250)]
     sent = Sent([Message(1, BROADCAST, b"x")], readers)
-    sent.current.serve(readers)
-    assert ([b"x"], [], []) == (reader.written, ahead.written, full.written)
-    assert (9, 0, 1) == (ahead.cursor, full.cursor, sent.stats.deliveries)
+    next(sent.steps)
+    released = [sent.current.release(readers[place]) for place in (99, 42, 120, 120, 220)]
+    assert [False, False, True, False, True] == released
+    assert not sent.current.release(Reader(Joining()))
+    sent.whole()
+    assert [120, 220] == [place for place, reader in enumerate(readers) if not reader.written]
+    assert not sent.current.release(readers[200])
+    assert 248 == sent.stats.deliveries
 
 
-def test_full_socket() -> None:
-    """A socket that has filled up is told of; the messages count as written."""
+def test_advanced() -> None:
+    """Who is served ahead of its turn has its own at once, and no more when it is its turn."""
+    readers = [Reader(Joining()) for _ in range(250)]
+    first, early, idle = readers[0], readers[240], readers[249]
+    sent = Sent([Message(1, "a", b"a"), Message(2, "b", b"b")], readers, a=readers[:-1], b=[early])
+    next(sent.steps)
+    for reader in (first, early, idle):
+        sent.current.advance(reader)
+    assert ([b"a"], [b"a b"], []) == (first.written, early.written, idle.written)
+    sent.whole()
+    assert ([b"a b"], 250) == (early.written, sent.stats.deliveries)
+
+
+def test_advanced_with_nothing_for_it() -> None:
+    """Nothing is written to one that nothing concerns, though it is in the audience."""
+    reader, *others = readers = [Reader(Joining()) for _ in range(3)]
+    sent = Sent([Message(1, "a", b"a"), Message(2, "b", b"b")], readers, a=others, b=others)
+    sent.current.advance(reader)
+    assert [] == reader.written
+
+
+@pytest.mark.parametrize("error", [BlockingIOError(), ConnectionResetError()])
+def test_a_socket_that_takes_nothing(error: OSError) -> None:
+    """All that it was to send is kept, whether it is full or broken, and counts as delivered."""
+    reader, after = Reader(Joining()), Reader(Joining())
+    reader.error = error
+    sent = Sent([Message(5, BROADCAST, b"abc")], [reader, after]).whole()
+    assert ([], [b"abc"], [b"abc"]) == (reader.written, reader.kept, after.written)
+    assert (2, []) == (sent.stats.deliveries, sent.failed)
+
+
+def test_a_socket_that_takes_a_part() -> None:
+    """The rest is kept."""
     reader = Reader(Joining())
-    reader.room = False
-    sent = Sent([Message(5, BROADCAST, b"x")], [reader])
-    assert ([reader], 5) == (sent.congested, reader.cursor)
+    reader.room = 1
+    Sent([Message(5, BROADCAST, b"abc")], [reader]).whole()
+    assert ([b"a"], [b"bc"]) == (reader.written, reader.kept)
+
+
+def test_what_a_full_socket_brings_about() -> None:
+    """Who is told that its socket is full has been served, as have those before it, not those after."""
+    before, reader, after, last = readers = [Reader(Joining()) for _ in range(4)]
+    reader.room = 0
+    released: list[bool] = []
+    sent = Sent([Message(5, BROADCAST, b"x")], readers)
+    reader.when_full = lambda: released.extend(map(sent.current.release, (reader, before, after)))
+    sent.whole()
+    assert [False, False, True] == released
+    assert ([b"x"], [], [b"x"]) == (before.written, after.written, last.written)
 
 
 def test_failures() -> None:
     """A connection that cannot be written to is told of, and the next one is served."""
-    bad, good = Reader(Joining()), Reader(Joining())
-    bad.fails = True
-    sent = Sent([Message(5, BROADCAST, b"x")], [bad, good])
-    assert ([bad], [b"x"]) == (sent.failed, good.written)
+    bad, early, good = readers = [Reader(Joining()) for _ in range(3)]
+    bad.error = early.error = RuntimeError("a connection's own fault")
+    sent = Sent([Message(5, BROADCAST, b"x")], readers)
+    sent.current.advance(early)
+    sent.whole()
+    assert ([early, bad], [b"x"]) == (sent.failed, good.written)
+
+
+def test_an_encoding_that_fails() -> None:
+    """It fails those who speak it, and nobody else."""
+    bad, worse, good = readers = [Reader(Failing()), Reader(Failing()), Reader(Joining())]
+    sent = Sent([Message(5, BROADCAST, b"x")], readers).whole()
+    assert ([bad, worse], [b"x"], 1) == (sent.failed, good.written, sent.stats.deliveries)

@@ -62,13 +62,29 @@ class Reader:
         self.told: list[Position] = []
         self.before = 0
         self.closed: list[Disconnect] = []
+        self.socket = self
 
-    def write(self, data: bytes) -> bool:
-        """Keep it, which takes some time."""
+    def send(self, data: bytes) -> int:
+        """Take it, which takes some time, or be full."""
         if self.fails:
             raise RuntimeError("a connection's own fault")
         self._world.clock.rightNow += self._cost
+        if not self.room:
+            raise BlockingIOError
         self.written.append(data)
+        return len(data)
+
+    def keep(self, data: bytes) -> None:
+        """Take it all the same, and tell."""
+        self.written.append(data)
+        self._world.hub.congested(self)
+
+    def write(self, data: bytes) -> bool:
+        """Take it one way or the other."""
+        try:
+            self.send(data)
+        except BlockingIOError:
+            self.keep(data)
         return self.room
 
     def close(self, disconnect: Disconnect) -> None:
@@ -415,6 +431,59 @@ def test_slow_again() -> None:
     assert len(reader.written) > 2
 
 
+def test_full_of_something_else_before_its_turn() -> None:
+    """The pass under way leaves it out; it gets what that had for it when it has drained, once."""
+    world, readers = slices()
+    reader = readers[299]
+    world.tell(1, "a")
+    world.turn()
+    world.hub.congested(reader)
+    world.hub.congested(reader)
+    world.settle()
+    assert (True, 0, [], 1) == (reader.waiting, reader.cursor, reader.written, world.stats.slow)
+    world.hub.drained(reader)
+    world.tell(2, "a")
+    world.settle()
+    assert b"1 2" == b" ".join(reader.written)
+
+
+def test_full_of_something_else_after_its_turn() -> None:
+    """It has what the pass under way had for it."""
+    world, readers = slices()
+    world.tell(1, "a")
+    world.turn()
+    world.hub.congested(readers[0])
+    assert Position("e", 1) == world.hub.reached(readers[0])
+    world.hub.drained(readers[0])
+    world.tell(2, "a")
+    world.settle()
+    assert [b"1", b"2"] == readers[0].written
+
+
+def test_full_of_something_else_before_it_is_told_of_a_loss() -> None:
+    """It is told all the same, and served when it has drained."""
+    world = World()
+    reader = world.join()
+    world.hub.reset(9)
+    world.hub.congested(reader)
+    world.hub.attached("f")
+    world.tell(10)
+    world.settle()
+    assert ([Position("f", 9)], []) == (reader.told, reader.written)
+    world.hub.drained(reader)
+    world.tell(11)
+    world.settle()
+    assert b"10 11" == b" ".join(reader.written)
+
+
+def test_congested_before_joining() -> None:
+    """What a handshake says may not fit; the hub knows nobody yet."""
+    world = World()
+    reader = Reader(world)
+    world.hub.congested(reader)
+    assert 0 == world.stats.slow
+
+
 def test_drained_in_time() -> None:
     """One that has missed nothing is served at once."""
     world = World()
@@ -425,7 +494,9 @@ def test_drained_in_time() -> None:
     world.hub.drained(reader)
     assert not reader.waiting
     world.hub.drained(reader)
-    assert 1 == list(world.hub._live).count(reader)
+    world.tell(2)
+    world.settle()
+    assert [b"1", b"2"] == reader.written
 
 
 def test_drained_after_leaving() -> None:
@@ -434,7 +505,9 @@ def test_drained_after_leaving() -> None:
     reader = world.join()
     world.hub.leave(reader)
     world.hub.drained(reader)
-    assert (True, []) == (reader.waiting, list(world.hub._live))
+    world.tell(1)
+    world.settle()
+    assert (True, []) == (reader.waiting, reader.written)
 
 
 def test_leaving_before_its_turn() -> None:

@@ -129,6 +129,14 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: self.clients)
     @rule(pick=picks)
+    def choke(self, pick: int) -> None:
+        """The socket is full of something else than messages."""
+        reader = self.clients[pick % len(self.clients)].reader
+        reader.room = False
+        self.world.hub.congested(reader)
+
+    @precondition(lambda self: self.clients)
+    @rule(pick=picks)
     def drain(self, pick: int) -> None:
         """The socket has room again."""
         reader = self.clients[pick % len(self.clients)].reader

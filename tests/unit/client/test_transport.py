@@ -17,8 +17,13 @@ class Owner:
     """Counts what it is told."""
 
     def __init__(self) -> None:
+        self.congestions = 0
         self.drains = 0
         self.overflows = 0
+
+    def congested(self) -> None:
+        """Count."""
+        self.congestions += 1
 
     def drained(self) -> None:
         """Count."""
@@ -57,7 +62,7 @@ def test_what_the_socket_takes_is_gone_at_once(line: Line) -> None:
     assert outlet.write(b"hello")
     assert b"hello" == line.hear()
     assert not line.reactor.writers
-    assert (0, 0) == (owner.drains, owner.overflows)
+    assert (0, 0, 0) == (owner.congestions, owner.drains, owner.overflows)
 
 
 def test_a_remainder_leaves_by_the_reactor_and_the_end_is_told(line: Line) -> None:
@@ -66,10 +71,22 @@ def test_a_remainder_leaves_by_the_reactor_and_the_end_is_told(line: Line) -> No
     data = bytes(range(256)) * 1000
 
     assert not outlet.write(data)
+    assert (1, 0) == (owner.congestions, owner.drains)
     assert data == line.hear_all()
-    assert 1 == owner.drains
+    assert (1, 1) == (owner.congestions, owner.drains)
     assert outlet.write(b"direct")
     assert b"direct" == line.hear()
+
+
+def test_what_the_socket_was_given_by_somebody_else(line: Line) -> None:
+    """A pass writes to the socket itself; what that does not take leaves before all that is written later."""
+    outlet, owner = outlet_of(line, limit=1_000_000)
+    data = bytes(range(256)) * 1000
+
+    outlet.keep(data[outlet.socket.send(data) :])
+    assert not outlet.write(b"later")
+    assert data + b"later" == line.hear_all()
+    assert (1, 1) == (owner.congestions, owner.drains)
 
 
 def test_what_waits_is_not_copied_by_what_is_added(line: Line) -> None:
@@ -246,11 +263,21 @@ def test_what_is_no_plain_socket_is_written_to() -> None:
     assert not outlet.write(b"0123456789")
     assert [0.0, 3.0] == [outlet.stuck(now) for now in (1.0, 4.0)]
     assert not outlet.write(b"!")
-    assert (0, 1) == (owner.drains, owner.overflows)
+    assert (1, 0, 1) == (owner.congestions, owner.drains, owner.overflows)
     outlet.resumeProducing()
     assert 1 == owner.drains
     assert outlet.write(b"again")
     assert b"hello0123456789again" == transport.value()
+
+
+def test_there_is_no_short_way_around_a_transport() -> None:
+    """What a pass cannot give to a socket it gives to the outlet, as a whole."""
+    transport = Wrapped()
+    outlet = outlet_for(transport, Owner(), 10)
+
+    assert 0 == outlet.socket.send(b"hello")
+    outlet.keep(b"hello")
+    assert b"hello" == transport.value()
 
 
 class Secured(Protocol):
