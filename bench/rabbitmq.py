@@ -30,9 +30,9 @@ class Rabbit:
         """Give the options that make pushd's peer use it."""
         return (f"broker.url={self.url}", f"broker.queue={queue}", f"broker.exchange={EXCHANGE}")
 
-    def publisher(self) -> Publisher:
+    def publisher(self, cpu: int | None = 1) -> Publisher:
         """Start a publisher to the exchange; an instance has to have declared it before."""
-        return Publisher([sys.executable, "-m", "bench.peers.amqp_publisher", self.url, EXCHANGE])
+        return Publisher([sys.executable, "-m", "bench.peers.amqp_publisher", self.url, EXCHANGE], cpu)
 
 
 @contextmanager

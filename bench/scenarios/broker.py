@@ -36,7 +36,7 @@ def _measure(lab: Lab, queue: str) -> Iterator[Row]:
             server_cpu, sink_cpu = (0, 1) if mode == "many" else (None, None)
             with (
                 lab.server("pushd", *rabbit.settings(queue), cpu=server_cpu) as server,
-                rabbit.publisher() as publisher,
+                rabbit.publisher(sink_cpu) as publisher,
                 lab.sink(server, PEERS["pushd"].path, cpu=sink_cpu) as sink,
             ):
                 sink.connect(clients)
