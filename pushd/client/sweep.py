@@ -1,12 +1,12 @@
 """All that happens to clients by the clock, in one place: pings, silence, stalls, age, deadlines.
 
-There is no timer for each connection. One timer ticks, and at each tick a few clients have their turn: in the
-course of a round all have had it, and no turn of the reactor has too many.
+There is no timer for each connection. One timer ticks, and not often, because a process that sleeps pays for
+being woken. At each tick some clients have their turn, in slices; in the course of a round all have had it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import TYPE_CHECKING, cast
@@ -21,13 +21,17 @@ from pushd.disconnect import INTERNAL_ERROR, NO_PONG, STALE, STALLED
 
 if TYPE_CHECKING:
     from pushd.hub import Hub
+    from pushd.turns import Turns
 
 __all__ = ["Pace", "Sweep"]
 
 _log = Logger()
 
-_TICKS = 50
+_TICKS = 10
 """Ticks of a round."""
+
+_STEP = 50
+"""Clients looked after in one step of a slice."""
 
 _LONGEST_ROUND = 5.0
 """Seconds by which anything here may come late."""
@@ -67,6 +71,7 @@ class Sweep:
     Args:
         clock: Paces it.
         hub: Whose clients it looks after.
+        turns: Runs what takes long.
         pace: The times.
         deadlines: Looked at in each tick.
         share: Draws a number from 0 to 1, for the age of each connection.
@@ -76,17 +81,21 @@ class Sweep:
         self,
         clock: IReactorTime,
         hub: Hub,
+        turns: Turns,
         pace: Pace,
         deadlines: Sequence[Deadlines],
+        *,
         share: Callable[[], float],
     ) -> None:
         self._clock = clock
         self._hub = hub
+        self._turns = turns
         self._pace = pace
         self._deadlines = deadlines
         self._share = share
         self._round: list[Session] = []
         self._each = 0
+        self._busy = False
         self._timer = LoopingCall(self._tick)
         self._timer.clock = clock
 
@@ -106,12 +115,22 @@ class Sweep:
         if not self._round:
             self._round = cast("list[Session]", list(self._hub.connections))
             self._each = ceil(len(self._round) / _TICKS)
-        turn = self._round[-self._each :] if self._each else []
-        del self._round[len(self._round) - len(turn) :]
-        now = self._clock.seconds()
-        for session in turn:
-            if session in self._hub.connections:
-                self._guarded(session, now)
+        if self._round and not self._busy:
+            self._busy = True
+            self._turns.add(self._visit(max(0, len(self._round) - self._each)))
+
+    def _visit(self, left: int) -> Iterator[None]:
+        """Look after clients of this round until ``left`` are left."""
+        try:
+            while len(self._round) > left:
+                now = self._clock.seconds()
+                for _ in range(min(_STEP, len(self._round) - left)):
+                    session = self._round.pop()
+                    if session in self._hub.connections:
+                        self._guarded(session, now)
+                yield
+        finally:
+            self._busy = False
 
     def _guarded(self, session: Session, now: float) -> None:
         """Look after one; what goes wrong is its own end and nobody else's."""

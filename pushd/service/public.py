@@ -57,7 +57,8 @@ class Public:
             limits.stall_timeout,
             limits.connection_age,
         )
-        return cls(edge, Sweep(core.reactor, core.hub, pace, life.deadlines, SystemRandom().random))
+        share = SystemRandom().random
+        return cls(edge, Sweep(core.reactor, core.hub, core.turns, pace, life.deadlines, share=share))
 
 
 def _lifecycle(core: Core, proxies: Proxies) -> Lifecycle:
