@@ -218,7 +218,10 @@ class Hub:
 
     def congested(self, connection: Connection) -> None:
         """Its socket did not take everything: it stays where it is until :meth:`drained` is called for it."""
-        if connection not in self.connections or connection.waiting:
+        if connection not in self.connections:
+            return
+        if connection.waiting:
+            self._replay.hold(connection)
             return
         self._stats.slow += 1
         connection.waiting = True

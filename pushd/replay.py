@@ -75,6 +75,8 @@ class Replay:
         # How often the broker may still be asked for what they lack; what is being read, and what was.
         self._returning: dict[Connection, int] = {}
         self._reading: dict[Connection, Deferred[None]] = {}
+        # Those of them whose socket is full.
+        self._full: set[Connection] = set()
         self._older: dict[Connection, Older] = {}
 
     def expect(self, connection: Connection) -> None:
@@ -83,6 +85,7 @@ class Replay:
 
     def add(self, connection: Connection) -> None:
         """Its socket takes more: serve it from its cursor on, once what it lacks has been read."""
+        self._full.discard(connection)
         if connection in self._reading:
             return
         if not self._running:
@@ -92,23 +95,31 @@ class Replay:
             self._behind[connection] = None
             self._queue.append(connection)
 
+    def hold(self, connection: Connection) -> None:
+        """Its socket is full of something else: write nothing to it until it is added again."""
+        self._behind.pop(connection, None)
+        if connection in self._reading:
+            self._full.add(connection)
+
     def drop(self, connection: Connection) -> None:
         """It has left, or the log has."""
         self._behind.pop(connection, None)
         self._returning.pop(connection, None)
         self._forget(connection)
+        self._full.discard(connection)
 
     def changed(self, connection: Connection) -> None:
         """It has other channels now: what was read back for it is not what it lacks."""
         if self._forget(connection):
-            self.add(connection)
+            self._go_on(connection)
 
     def clear(self) -> list[Connection]:
         """Drop everybody; give those whose socket would have taken more."""
-        ready = [*self._behind, *self._reading]
-        for connection in ready:
+        ready = [*self._behind, *(each for each in self._reading if each not in self._full)]
+        for connection in list(self._reading):
             self._forget(connection)
         self._behind.clear()
+        self._full.clear()
         self._returning.clear()
         self._older.clear()
         return ready
@@ -169,9 +180,13 @@ class Replay:
         else:
             self._skip(connection)
 
-    def _skip(self, connection: Connection) -> None:
+    def _skip(self, connection: Connection, *, full: bool = False) -> None:
+        """Pass over what it lacks, and tell it."""
         self._returning.pop(connection, None)
-        self._arrived(connection)
+        if full:
+            connection.cursor = self._tip()
+        else:
+            self._arrived(connection)
         connection.missed()
 
     # What the log no longer holds.
@@ -187,7 +202,7 @@ class Replay:
         del self._reading[connection]
         self._stats.resumes["stream"] += 1
         self._older[connection] = older
-        self.add(connection)
+        self._go_on(connection)
 
     def _unread(self, failure: Failure, connection: Connection) -> None:
         if failure.check(CancelledError):
@@ -195,9 +210,20 @@ class Replay:
         del self._reading[connection]
         self._stats.resumes["lost"] += 1
         try:
-            self._skip(connection)
+            self._skip(connection, full=self._was_filled(connection))
         except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
             self._failed(connection)
+
+    def _go_on(self, connection: Connection) -> None:
+        """Nothing is being read for it any more: serve it, unless its socket is full."""
+        if not self._was_filled(connection):
+            self.add(connection)
+
+    def _was_filled(self, connection: Connection) -> bool:
+        """Whether the socket of one that is no longer read for has been filled: then it will be added."""
+        full = connection in self._full
+        self._full.discard(connection)
+        return full
 
     def _forget(self, connection: Connection) -> bool:
         """Drop what is, or is being, read back for it; whether it has been waiting for that."""

@@ -37,16 +37,23 @@ def client_frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: in
 
 
 class Probe(Session):
-    """A session that joins at once and remembers what it is told; ``fails`` makes one of its methods fail."""
+    """A session that joins at once and remembers what it is told; ``fails`` makes one of its methods fail.
+
+    Args:
+        after: See :meth:`pushd.hub.Hub.join`.
+    """
 
     protocol: ClassVar[str] = "probe"
-    __slots__ = ("fails", "joins", "losses", "messages")
+    __slots__ = ("after", "fails", "joins", "losses", "messages")
 
-    def __init__(self, hub: StillHub, *, joins: bool = True, fails: str = "") -> None:
+    def __init__(
+        self, hub: StillHub, *, joins: bool = True, fails: str = "", after: int | None = None
+    ) -> None:
         untyped: Any = hub
         super().__init__(untyped, NoEncoding())
         self.joins = joins
         self.fails = fails
+        self.after = after
         self.messages: list[tuple[bytes, bool]] = []
         self.losses = 0
 
@@ -55,7 +62,7 @@ class Probe(Session):
         super().opened(wire)
         self._may_fail("opened")
         if self.joins:
-            self.hub.join(self, ())
+            self.hub.join(self, (), self.after)
             if self.write(b""):
                 self.hub.drained(self)
 

@@ -58,6 +58,7 @@ class Reader:
         self.waiting = True
         self.written: list[bytes] = []
         self.room = True
+        self.talking = False
         self.fails = False
         self.told: list[Position] = []
         self.before = 0
@@ -68,6 +69,8 @@ class Reader:
         """Take it, which takes some time, or be full."""
         if self.fails:
             raise RuntimeError("a connection's own fault")
+        if self.talking:
+            raise RuntimeError("a message within what the connection itself has to say")
         self._world.clock.rightNow += self._cost
         if not self.room:
             raise BlockingIOError
@@ -458,6 +461,24 @@ def test_full_of_something_else_after_its_turn() -> None:
     world.tell(2, "a")
     world.settle()
     assert [b"1", b"2"] == readers[0].written
+
+
+def test_full_of_something_else_before_it_is_at_the_tip() -> None:
+    """It lacks something, or as it turns out nothing: neither is found out before it has drained."""
+    world = World()
+    world.tell(1, "a")
+    world.settle()
+    some, none = world.join("a", after=0), world.join("b", after=0)
+    for reader in (some, none):
+        world.hub.congested(reader)
+    world.settle()
+    world.tell(2)
+    world.settle()
+    assert [(True, [])] * 2 == [(reader.waiting, reader.written) for reader in (some, none)]
+    for reader in (some, none):
+        world.hub.drained(reader)
+    world.settle()
+    assert ([b"1 2"], [b"2"]) == (some.written, none.written)
 
 
 def test_full_of_something_else_before_it_is_told_of_a_loss() -> None:

@@ -92,12 +92,14 @@ class Interleavings(RuleBasedStateMachine):
         tip = self.world.hub.position.offset
         self.clients.append(Client(self.world.join(*names), dict.fromkeys(names | {BROADCAST}, tip)))
 
-    @rule(names=some, pick=picks)
-    def resume(self, names: frozenset[str], pick: int) -> None:
-        """Come back, also from before what is held."""
+    @rule(names=some, pick=picks, talks=st.booleans())
+    def resume(self, names: frozenset[str], pick: int, talks: bool) -> None:
+        """Come back, also from before what is held, and maybe be told much before any of it."""
         after = pick % (self.world.hub.position.offset + 1)
         reader = self.world.join(*names, after=after)
         self.clients.append(Client(reader, dict.fromkeys(names | {BROADCAST}, after)))
+        if talks:
+            self.choke(len(self.clients) - 1)
 
     @precondition(lambda self: self.world.broker.open)
     @rule()
@@ -130,9 +132,9 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.clients)
     @rule(pick=picks)
     def choke(self, pick: int) -> None:
-        """The socket is full of something else than messages."""
+        """The socket is full of something else than messages; until that has left, none may be written."""
         reader = self.clients[pick % len(self.clients)].reader
-        reader.room = False
+        reader.room, reader.talking = False, True
         self.world.hub.congested(reader)
 
     @precondition(lambda self: self.clients)
@@ -140,7 +142,7 @@ class Interleavings(RuleBasedStateMachine):
     def drain(self, pick: int) -> None:
         """The socket has room again."""
         reader = self.clients[pick % len(self.clients)].reader
-        reader.room = True
+        reader.room, reader.talking = True, False
         self.world.hub.drained(reader)
 
     @rule()
@@ -157,7 +159,7 @@ class Interleavings(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end everybody has everything, or was closed with the reason."""
         for client in self.clients:
-            client.reader.room = True
+            client.reader.room, client.reader.talking = True, False
             self.world.hub.drained(client.reader)
         self.world.now()
         while self.world.broker.open:

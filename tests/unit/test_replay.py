@@ -8,7 +8,7 @@ from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN, SLOW
 from pushd.interfaces import ReadError
 from pushd.message import Position
 from tests.support.log import logged
-from tests.unit.test_hub import World
+from tests.unit.test_hub import Reader, World
 
 
 def forgetful(last: int = 9, **settings: object) -> World:
@@ -59,6 +59,91 @@ def test_a_full_socket_waits() -> None:
     world.hub.drained(reader)
     world.now()
     assert [b"2 3", b"4 5", b"6 7", b"8 9"] == reader.written
+
+
+def talking(world: World, after: int = 4) -> Reader:
+    """Give one that comes back and whose socket is then full of what it has to be told besides."""
+    reader = world.join("a", after=after)
+    world.now()
+    reader.room, reader.talking = False, True
+    world.hub.congested(reader)
+    return reader
+
+
+def drain(world: World, reader: Reader) -> None:
+    """Let that leave."""
+    reader.room, reader.talking = True, False
+    world.hub.drained(reader)
+    world.now()
+
+
+def test_nothing_is_written_into_what_a_connection_has_to_say() -> None:
+    """What was read back waits until that has left, and so does what comes."""
+    world = forgetful()
+    reader = talking(world)
+    world.give()
+    world.tell(10, "a")
+    world.now()
+    assert ([], True) == (reader.written, reader.waiting)
+    drain(world, reader)
+    assert ([b"5 6 7 8 9", b"10"], []) == (reader.written, reader.closed)
+
+
+def test_full_and_drained_while_it_is_read_for() -> None:
+    """What was read back is written at once."""
+    world = forgetful()
+    reader = talking(world)
+    drain(world, reader)
+    world.give()
+    assert [b"5 6 7 8 9"] == reader.written
+
+
+def test_unread_for_one_whose_socket_is_full() -> None:
+    """It is told all the same, and served from there on when it has drained."""
+    world = forgetful()
+    reader = talking(world)
+    world.broker.refuse(ReadError("not attached"))
+    world.now()
+    world.tell(10, "a")
+    world.now()
+    assert ([Position("e", 9)], [], True) == (reader.told, reader.written, reader.waiting)
+    drain(world, reader)
+    assert [b"10"] == reader.written
+
+
+def test_other_channels_for_one_whose_socket_is_full() -> None:
+    """They are asked for when it has drained."""
+    world = forgetful()
+    reader = talking(world)
+    world.hub.subscribe(reader, "b")
+    world.give()
+    assert [] == world.broker.open
+    drain(world, reader)
+    world.give()
+    assert [b"5 6 7 8 9"] == reader.written
+
+
+def test_a_log_that_begins_anew_while_the_socket_is_full() -> None:
+    """Who is told of it then is served when it has drained."""
+    world = forgetful()
+    reader = talking(world)
+    world.hub.reset(20)
+    world.hub.attached("f")
+    world.tell(21, "a")
+    world.now()
+    assert ([Position("f", 20)], []) == (reader.told, reader.written)
+    drain(world, reader)
+    assert [b"21"] == reader.written
+
+
+def test_who_leaves_with_a_full_socket_is_forgotten() -> None:
+    """Nothing is written to it any more."""
+    world = forgetful()
+    reader = talking(world)
+    world.hub.leave(reader)
+    world.settle()
+    drain(world, reader)
+    assert ([], {}) == (reader.written, world.stats.resumes)
 
 
 def test_it_is_read_back_three_times() -> None:

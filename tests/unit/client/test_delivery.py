@@ -19,10 +19,10 @@ FULL = 50_000
 class Client:
     """A client of a hub, over a socket of its own."""
 
-    def __init__(self, world: World, shop: Shop) -> None:
+    def __init__(self, world: World, shop: Shop, after: int | None) -> None:
         self.line = Line()
         untyped: Any = world.hub
-        self.session = Probe(untyped)
+        self.session = Probe(untyped, after=after)
         self.session.peer = "192.0.2.7"
         self.session.encoding = WORDS
         shop.admission.admit(self.session.peer)
@@ -39,9 +39,9 @@ class Room:
         self.shop = Shop()
         self.clients: list[Client] = []
 
-    def client(self) -> Client:
+    def client(self, after: int | None = None) -> Client:
         """Let one in."""
-        self.clients.append(Client(self.world, self.shop))
+        self.clients.append(Client(self.world, self.shop, after))
         return self.clients[-1]
 
     def publish(self, offset: int, body: bytes = b"") -> None:
@@ -77,6 +77,19 @@ def test_nothing_overtakes_what_waits(room: Room) -> None:
     assert b"a" * FULL + b"1 2" == room.hear(client)
     room.publish(3)
     assert b"3" == client.line.hear()
+
+
+def test_nothing_overtakes_what_waits_when_it_comes_back(room: Room) -> None:
+    """What its session says before it is at the tip leaves whole, also when it lacks nothing."""
+    room.world.tell(1, "a")
+    room.world.settle()
+    client = room.client(after=0)
+    client.session.write(b"a" * FULL)
+    room.world.settle()
+    room.world.tell(2)
+    heard = client.line.hear(FULL // 2)  # the socket takes more before the reactor knows
+    room.world.settle()
+    assert b"a" * FULL + b"2" == heard + room.hear(client)
 
 
 def test_a_slow_reader_gets_all_of_it_in_order(room: Room) -> None:
