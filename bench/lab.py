@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,14 +118,24 @@ class Lab:
         """Start a sink for a server; ``how`` are :class:`Subscription` fields."""
         return Sink(self._sink, server.port, Subscription(path=path, **how), source=source, cpu=cpu)  # type: ignore[arg-type]
 
-    def order(self, clients: int, burst: int = 1, size: int = SIZE, shape: str = "text") -> Order:
+    def order(
+        self,
+        clients: int,
+        burst: int = 1,
+        size: int = SIZE,
+        shape: str = "text",
+        seconds: float | None = None,
+    ) -> Order:
         """Give a schedule that keeps the slowest peer's bursts apart: one by one means one by one.
 
         40 us a client between messages and 160 us between bursts of ten are above what
         stock Autobahn spends, and for the fast peers mostly idle time.
+
+        Args:
+            seconds: How long it lasts, about; the effort's if not given.
         """
         interval = max(0.05, clients * (40e-6 if burst == 1 else 16e-6 * burst))
-        bursts = max(3, round(self.effort.seconds / interval))
+        bursts = max(2, round((seconds or self.effort.seconds) / interval))
         return Order(bursts * burst, size, burst, burst / interval, shape)
 
     def measure(
@@ -147,11 +158,11 @@ class Lab:
         publisher = publisher or server
         timeout = order.seconds() + patience
         sink.expect(order.messages)
-        before, sink_before = server.cpu(), sink.report()
+        before, sink_before, began = server.cpu(), sink.report(), time.monotonic()
         publisher.publish(order)
         figures = sink.complete(timeout)
         spent = server.cpu() - before
-        load = (figures.cpu - sink_before.cpu) / max(order.seconds(), 0.05)
+        load = (figures.cpu - sink_before.cpu) / (time.monotonic() - began)
         return Window(order, spent, figures, publisher.published(timeout), load)
 
     def warm_up(self, server: Server, sink: Sink, clients: int) -> None:

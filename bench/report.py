@@ -12,21 +12,28 @@ from bench.scenario import Bar, Scenario, Table
 
 __all__ = ["Report", "cell", "markdown", "merged", "table_of"]
 
+
+def _milliseconds(value: float) -> str:
+    """Give three digits or so, which is what they are good for."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
 _COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "cpu_us": ("CPU µs", "{:.2f}".format),
     "user_us": ("user µs", "{:.2f}".format),
     "system_us": ("system µs", "{:.2f}".format),
     "ratio": ("x floor", "{:.2f}".format),
-    "p50_ms": ("p50 ms", "{:.1f}".format),
-    "p99_ms": ("p99 ms", "{:.1f}".format),
-    "max_ms": ("max ms", "{:.1f}".format),
-    "last_ms": ("last ms", "{:.1f}".format),
+    "p50_ms": ("p50 ms", _milliseconds),
+    "p99_ms": ("p99 ms", _milliseconds),
+    "max_ms": ("max ms", _milliseconds),
+    "last_ms": ("last ms", _milliseconds),
     "missing": ("missing", "{:,.0f}".format),
     "lost": ("lost", "{:,.0f}".format),
     "deliveries": ("deliveries", "{:,.0f}".format),
     "bytes_per_delivery": ("bytes per delivery", "{:,.0f}".format),
     "growth_bytes": ("growth MB", lambda value: f"{value / 1024**2:.1f}"),
     "herd": ("herd", "{:,.0f}".format),
+    "rate": ("messages/s", "{:,.0f}".format),
     "messages_per_s": ("messages/s", "{:,.0f}".format),
     "misordered": ("misordered", "{:,.0f}".format),
     "refused": ("refused", "{:,.0f}".format),

@@ -1,4 +1,4 @@
-"""Pure arithmetic on rows: choosing, grouping, medians, and the ratio to the floor of the same repetition."""
+"""Pure arithmetic on rows: choosing, grouping, medians, and the ratio to the floor of the same turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FLOOR", "add_ratios", "chosen", "middle", "numbers", "summary"]
 FLOOR = "floor"
 """The peer that everything is held against."""
 
-_SAME_RUN = ("scenario", "clients", "size", "repetition")
+_SAME_TURN = ("scenario", "group", "clients", "size", "repetition", "turn")
 
 
 def chosen(rows: Iterable[Row], **wanted: str | float | bool) -> list[Row]:
@@ -36,20 +36,20 @@ def middle(rows: Iterable[Row], name: str, **wanted: str | float | bool) -> floa
 
 
 def add_ratios(rows: Sequence[Row]) -> None:
-    """Give each row its CPU cost as a ratio to the floor's of the same repetition, where there is one.
+    """Give each row its CPU cost as a ratio to the floor's of the same turn, where there is one.
 
     The floor is always that of one message at a time, so the ratio of a burst tells what joining saves.
-    Machines differ and are noisy; within one repetition all peers met the same machine.
+    Machines differ and are noisy; within a minute or so all peers met the same machine.
     """
-    floors = {_run(row): float(row["cpu_us"]) for row in chosen(rows, peer=FLOOR, mode="one")}
+    floors = {_turn(row): float(row["cpu_us"]) for row in chosen(rows, peer=FLOOR, mode="one")}
     for row in rows:
-        floor = floors.get(_run(row), 0.0)
+        floor = floors.get(_turn(row), 0.0)
         if floor and "cpu_us" in row:
             row["ratio"] = float(row["cpu_us"]) / floor
 
 
-def _run(row: Row) -> tuple[object, ...]:
-    return tuple(row.get(name) for name in _SAME_RUN)
+def _turn(row: Row) -> tuple[object, ...]:
+    return tuple(row.get(name) for name in _SAME_TURN)
 
 
 _WRONG = frozenset({"missing", "misordered", "lost", "refused", "closed"})

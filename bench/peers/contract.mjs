@@ -17,7 +17,8 @@ async function bunClock() {
   return () => process.hrtime.bigint() + distance;
 }
 
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+// Timers take whole milliseconds; rounded down, a message would leave before it is due.
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, Math.ceil(milliseconds)));
 
 function payload(due, number, size) {
   return `@${String(due).padStart(19, "0")} ${String(number).padStart(10, "0")} `.padEnd(size, "x");
