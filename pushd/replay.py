@@ -8,7 +8,7 @@ connection is told; what becomes of one that is merely slow is the policy for sl
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 
@@ -68,8 +68,8 @@ class Replay:
         self._failed = failed
         self._chunk = chunk
         self._slow_clients = slow_clients
-        self._behind: dict[Connection, None] = {}
-        self._queue: deque[Connection] = deque()
+        # In the order in which it is their turn.
+        self._behind: OrderedDict[Connection, None] = OrderedDict()
         # One job serves them all: their part of a turn must not grow with what they lack.
         self._running = False
         # How often the broker may still be asked for what they lack; what is being read, and what was.
@@ -91,9 +91,7 @@ class Replay:
         if not self._running:
             self._running = True
             self._turns.add(self._run())
-        if connection not in self._behind:
-            self._behind[connection] = None
-            self._queue.append(connection)
+        self._behind.setdefault(connection)
 
     def hold(self, connection: Connection) -> None:
         """Its socket is full of something else: write nothing to it until it is added again."""
@@ -126,11 +124,9 @@ class Replay:
 
     def _run(self) -> Iterator[None]:
         try:
-            while self._queue:
-                connection = self._queue.popleft()
-                if connection in self._behind:
-                    del self._behind[connection]
-                    self._attend_to(connection)
+            while self._behind:
+                connection, _ = self._behind.popitem(last=False)
+                self._attend_to(connection)
                 yield
         finally:
             self._running = False
