@@ -3,7 +3,8 @@
 Twisted's ``write`` always buffers, and sends in the next turn of the reactor, for several times the work of a
 ``send``. So an :class:`Outlet` sends by itself, hands only the remainder to Twisted, and lets Twisted ask for
 more (a pull producer) to learn that all has left. Everything for the client goes through its outlet, also
-what Autobahn writes by itself: nothing can overtake anything.
+what Autobahn writes by itself; only while nothing waits in there may others send in its place, as the hub's
+passes do. Nothing can overtake anything.
 """
 
 from __future__ import annotations
