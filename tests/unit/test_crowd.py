@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-from pushd.crowd import Crowd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pushd.crowd import Audience, Crowd
 from tests.support.roster import FakeClient
 
 
+def rows(audience: Audience) -> set[tuple[object, object, object]]:
+    """Give what stands side by side, in whatever order."""
+    columns = (audience.connections, audience.encodings, audience.sockets)
+    return set(zip(*columns, strict=True))
+
+
+def row(client: FakeClient) -> tuple[object, object, object]:
+    """Give what has to stand side by side."""
+    return client, client.encoding, client.socket
+
+
 def test_members() -> None:
-    """They are counted, known, and taken out once."""
+    """They are counted, known, and taken in and out once."""
     one, other = FakeClient(1), FakeClient(2)
     crowd = Crowd()
+    crowd.add(one)
     crowd.add(one)
     assert (1, True, False) == (len(crowd), one in crowd, other in crowd)
     assert [False, True, False] == [crowd.discard(client) for client in (other, one, one)]
     assert 0 == len(crowd)
 
 
-def test_everybody() -> None:
-    """What a pass needs of each stands at the same place, in the order in which they came."""
-    clients = [FakeClient(number) for number in range(3)]
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 9))))
+def test_columns_agree_whoever_comes_and_goes(changes: list[tuple[bool, int]]) -> None:
+    """What a pass needs of each stands at the same place, and nobody is there twice."""
+    clients = [FakeClient(number) for number in range(10)]
+    crowd, present = Crowd(), set()
+    for comes, number in changes:
+        client = clients[number]
+        if comes:
+            crowd.add(client)
+            present.add(client)
+        else:
+            assert (client in present) == crowd.discard(client)
+            present.discard(client)
+        everybody = crowd.everybody()
+        assert len(present) == len(crowd) == len(everybody.connections)
+        assert set(map(row, present)) == rows(everybody)
+
+
+def test_what_was_given_does_not_change() -> None:
+    """A pass goes on while others come and go; the next one is given the same if nobody does."""
+    one, other, third = clients = [FakeClient(number) for number in range(3)]
     crowd = Crowd()
     for client in clients:
         crowd.add(client)
-    everybody = crowd.everybody()
-    assert clients == everybody.connections
-    assert [client.encoding for client in clients] == everybody.encodings
-    assert [client.socket for client in clients] == everybody.sockets
-
-
-def test_columns_are_made_anew_only_after_a_change() -> None:
-    """Most passes find nobody come or gone; what an earlier one was given never changes."""
-    one, other = FakeClient(1), FakeClient(2)
-    crowd = Crowd()
-    crowd.add(one)
     first = crowd.everybody()
-    assert not crowd.discard(other)
     assert first is crowd.everybody()
-    crowd.add(other)
-    second = crowd.everybody()
     crowd.discard(one)
-    third = crowd.everybody()
+    second = crowd.everybody()
     crowd.clear()
-    assert [[one], [one, other], [other], []] == [
-        audience.connections for audience in (first, second, third, crowd.everybody())
+    assert [set(clients), {other, third}, set()] == [
+        set(audience.connections) for audience in (first, second, crowd.everybody())
     ]
