@@ -36,7 +36,7 @@ def _measure(lab: Lab, mode: str, instances: int, crowd: int) -> Iterator[Row]:
             stack.enter_context(lab.server("pushd", f"pushd.instance={number}", *settings, cpu=server_cpu))
             for number in range(1, instances + 1)
         ]
-        publisher = stack.enter_context(rabbit.publisher())
+        publisher = stack.enter_context(rabbit.publisher(sink_cpu))
         before = sum(server.rss() for server in servers)
         sinks = [
             stack.enter_context(lab.sink(server, PEERS["pushd"].path, source=30 * number, cpu=sink_cpu))
