@@ -16,7 +16,8 @@ from pushd.client.http import HttpError
 
 __all__ = ["Gate", "unauthorized"]
 
-_BEARER = "Bearer "
+_BEARER = "bearer "
+"""The scheme, whose case does not matter (RFC 9110 section 11.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,6 @@ def unauthorized(error: InvalidTokenError) -> HttpError:
 
 def _token(request: Request) -> str:
     header = request.header("authorization")
-    if header.startswith(_BEARER):
-        return header.removeprefix(_BEARER)
+    if header[: len(_BEARER)].lower() == _BEARER:
+        return header[len(_BEARER) :]
     return next(iter(request.parameters().get("token", ())), "")

@@ -24,6 +24,7 @@ __all__ = [
     "DurationOrNever",
     "Endpoint",
     "Flag",
+    "Heartbeat",
     "HostNames",
     "HttpPath",
     "InstanceName",
@@ -40,6 +41,7 @@ _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _FLAGS = dict.fromkeys(("yes", "true", "on", "1"), True) | dict.fromkeys(("no", "false", "off", "0"), False)
 _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)", re.ASCII)
 _LONGEST = 3650 * 86400.0
+_LONGEST_HEARTBEAT = 65535
 _LARGEST = 2**50
 _LARGEST_PORT = 65535
 
@@ -59,6 +61,13 @@ def _duration(text: str) -> float:
 
 def _duration_or_never(text: str) -> float:
     return 0.0 if text == "0" else _duration(text)
+
+
+def _heartbeat(text: str) -> float:
+    seconds = _duration(text)
+    if not 1 <= seconds <= _LONGEST_HEARTBEAT:
+        raise ValueError("a duration from 1s to 65535s, such as 30s")
+    return seconds
 
 
 def _size(text: str) -> int:
@@ -168,6 +177,9 @@ Duration = Annotated[float, _text(_duration)]
 
 DurationOrNever = Annotated[float, _text(_duration_or_never)]
 """Seconds, or 0.0, written without a unit, for never."""
+
+Heartbeat = Annotated[float, _text(_heartbeat)]
+"""Seconds, at least one and no more than AMQP can count (0-9-1, connection.tune)."""
 
 Size = Annotated[int, _text(_size)]
 """Bytes; ``KB`` is 1024 of them."""

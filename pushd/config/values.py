@@ -18,6 +18,7 @@ from pushd.config.types import (
     DurationOrNever,
     Endpoint,
     Flag,
+    Heartbeat,
     HostNames,
     HttpPath,
     InstanceName,
@@ -115,7 +116,7 @@ class Broker(Section):
     prefetch: Annotated[int, whole(1, 65535)] = key(
         "500", "Unacknowledged messages under way to this instance."
     )
-    heartbeat: Duration = key("30s", "How often an idle connection to the broker proves that it lives.")
+    heartbeat: Heartbeat = key("30s", "How often an idle connection to the broker proves that it lives.")
     ca_file: PemFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")
     certificate: PemFile = key("", "amqps: our own certificate (PEM), when the broker asks for one.")
     private_key: PemFile = key("", "amqps: the key of our certificate (PEM).")

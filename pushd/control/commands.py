@@ -156,7 +156,8 @@ class Commands:
 
     def _client(self, client: Connection) -> str:
         """Describe one client. Only who waits for its socket can be behind: all others are at the head."""
-        behind = self._roster.position.offset - client.cursor if client.waiting else 0
+        # A log that has begun anew may not have come as far as somebody who is not told yet.
+        behind = max(0, self._roster.position.offset - client.cursor) if client.waiting else 0
         age = duration(self._clock.seconds() - client.opened_at)
         who = f"{client.number} {client.protocol} {client.peer!a}"
         return f"{who} {_some(client.channels)} up {age} behind {behind}"

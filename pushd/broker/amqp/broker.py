@@ -127,7 +127,7 @@ def _nodes(reactor: Any, section: Section, name: str) -> list[Node]:
                     vhost=url.vhost,
                     user=url.user,
                     password=url.password,
-                    heartbeat=max(1, round(section.heartbeat)),
+                    heartbeat=round(section.heartbeat),
                     name=name,
                 ),
             ),

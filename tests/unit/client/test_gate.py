@@ -30,9 +30,16 @@ def test_anybody_may_pass_where_nothing_is_asked() -> None:
     assert inf == gate(Anonymous())(request(), {"x"})
 
 
-@pytest.mark.parametrize("asked", [request("token=anna"), request("token=bad", authorization="Bearer anna")])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request("token=anna"),
+        request("token=bad", authorization="Bearer anna"),
+        request(authorization="bearer anna"),
+    ],
+)
 def test_a_token_stands_in_the_header_or_the_query(asked: Request) -> None:
-    """The header wins; the session ends when the token does."""
+    """The header wins, however its scheme is written; the session ends when the token does."""
     assert 1000.0 == gate(Vouchers())(asked, {"x"})
 
 

@@ -52,6 +52,13 @@ def test_never_is_a_bare_zero() -> None:
     assert "duration" in _refusal(types.DurationOrNever, "0s")
 
 
+@pytest.mark.parametrize("text", ["999ms", "65536s", "19h", "30"])
+def test_heartbeats_are_what_amqp_can_count(text: str) -> None:
+    """Whole seconds in 16 bits; 0 would mean none."""
+    assert [1.0, 65535.0] == [_read(types.Heartbeat, good) for good in ("1s", "65535s")]
+    assert "duration" in _refusal(types.Heartbeat, text)
+
+
 @pytest.mark.parametrize(
     ("text", "size"),
     [("1B", 1), ("64KB", 65536), ("1.5kb", 1536), ("2 MB", 2097152), ("1GB", 2**30), ("1TB", 2**40)],

@@ -144,14 +144,16 @@ def test_clients() -> None:
     """A line for each, by number; only who waits for its socket can be behind."""
     many = FakeClient(1, channels={"a", "b", "c", "d", "e", "f", "g"}, opened_at=40.0, cursor=3)
     slow = FakeClient(2, "sse", peer="a b\n", channels={"x\n"}, waiting=True, cursor=90)
+    untold = FakeClient(3, opened_at=100.0, waiting=True, cursor=900)
     assert Reply(
         250,
         (
             "1 raw '127.0.0.1:5000' ['a', 'b', 'c', 'd', 'e'] and 2 more up 1m0s behind 0",
             "2 sse 'a b\\n' ['x\\n'] up 1m40s behind 10",
-            "2 clients",
+            "3 raw '127.0.0.1:5000' [] up 0s behind 0",
+            "3 clients",
         ),
-    ) == run("clients", slow, many)
+    ) == run("clients", slow, many, untold)
 
 
 def test_pages_of_clients() -> None:
