@@ -70,7 +70,7 @@ def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
     """Give Centrifugo's protocol in its three forms."""
     hub, rules = core.hub, _rules(core)
     desk = Desk(
-        hub, rules, auth, core.broker.publish, core.stats, core.reactor, time.time, lambda: uuid4().hex
+        hub, rules, auth, core.publish, core.stats, core.reactor, time.time, lambda: uuid4().hex
     )
     both_ways = CentrifugoRoute(desk, CentrifugoEncoding(rules.broadcast))
     one_way = UniWebSocketRoute(desk, UniEncoding(rules.broadcast))
