@@ -1,8 +1,8 @@
 """Who a client is: anybody, or whom a signed token names (JWT, RFC 7519, HMAC with SHA-256 only).
 
 A right is what a token or the configuration grants; the absence of a claim grants nothing by itself. A token
-is judged once, when it is shown. The session compares ``Identity.expires_at`` with the clock and ends in time.
-Nothing of a token is ever echoed.
+is judged once, when it is shown. The session compares ``Identity.expires_at`` with the clock, and ends in
+time. Nothing of a token is ever echoed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Publications of this instance that its own consumer has not delivered yet.
 
 The broker's confirm says that the broker holds a publication. The delivery to this instance comes over
-another connection, before the confirm or after it. The two are matched by ``correlation_id``, which streams preserve.
+another connection, before the confirm or after it. The two are matched by ``correlation_id``, which streams
+preserve.
 """
 
 from __future__ import annotations

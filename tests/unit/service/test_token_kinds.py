@@ -60,13 +60,8 @@ GOOD = sign({"channels": ["news"]})
 
 def tokens(instances: list[Instance], rights: str) -> Instance:
     """Start an instance that asks for tokens."""
-    return started(
-        instances,
-        AUTH_MODE="jwt",
-        AUTH_JWT_SECRET=SECRET,
-        AUTH_DEFAULT_RIGHTS=rights,
-        CENTRIFUGO_PUBLISH="yes",
-    )
+    asked = {"AUTH_MODE": "jwt", "AUTH_JWT_SECRET": SECRET, "AUTH_DEFAULT_RIGHTS": rights}
+    return started(instances, CENTRIFUGO_PUBLISH="yes", **asked)
 
 
 class Client:
@@ -110,7 +105,7 @@ every_default = pytest.mark.parametrize("rights", ["none", "all"])
 @every_kind
 @every_default
 @pytest.mark.parametrize(
-    ("target", "headers", "success"),
+    "request_of",
     [
         ("/websocket/news?token={token}", UPGRADE, 101),
         ("/websocket/news", UPGRADE + "Authorization: Bearer {token}\r\n", 101),
@@ -121,10 +116,10 @@ every_default = pytest.mark.parametrize("rights", ["none", "all"])
     ],
 )
 def test_routes_whose_request_names_the_channel(
-    instances: list[Instance], kind: str, rights: str, target: str, headers: str, success: int
+    instances: list[Instance], kind: str, rights: str, request_of: tuple[str, str, int]
 ) -> None:
-    """What is no connection's token is 401, and one that does not grant the channel is 403."""
-    token = sign(KINDS[kind])
+    """A token of another kind is answered 401, and a connection's token without the right 403."""
+    token, (target, headers, success) = sign(KINDS[kind]), request_of
     request = quote(json.dumps({"token": token, "subs": {"news": {}}}))
     instance = tokens(instances, rights)
     expected = 401 if kind not in CONNECTS else success if kind in GRANTS[rights] else 403
@@ -171,7 +166,7 @@ def test_a_subscribe_with_a_token(instances: list[Instance], kind: str, rights: 
 @every_kind
 @every_default
 def test_a_refresh(instances: list[Instance], kind: str, rights: str) -> None:
-    """What is no connection's token ends the connection; what grants less ends the subscription."""
+    """A token of another kind ends the connection; a token that grants less ends the subscription."""
     client, _ = connected(tokens(instances, rights))
     client.ask({"id": 2, "subscribe": {"channel": "news"}})
     heard = client.ask({"id": 3, "refresh": {"token": sign(KINDS[kind])}})

@@ -87,7 +87,7 @@ def test_a_consumer_that_is_held_up_costs_one_wait(rig: Rig) -> None:
 
 
 def test_no_delivery_is_expected_while_detached(rig: Rig) -> None:
-    """Who waits is answered when the consumer is lost, and the next publication at its confirm."""
+    """A waiting publisher is answered when the consumer is lost, the next one at its confirm."""
     answered = rig.expect("a")
     rig.arrivals.detached()
     assert ([0], [0], False) == (answered, rig.expect("b"), rig.arrivals.watching)
