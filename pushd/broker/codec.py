@@ -12,6 +12,9 @@ A body is text when
 
 Everything else, ``application/octet-stream`` for instance, is binary. Bytes that are UTF-8 already are
 passed on as the very object that came.
+
+A compressed body is decompressed first, see ``compression.py``; then a batch of Spring's is split into its
+messages, see ``batch.py``. They share the offset of their delivery.
 """
 
 from __future__ import annotations
@@ -21,9 +24,18 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from pushd import channel
+from pushd.broker import compression
+from pushd.broker.batch import MAX_PARTS, MalformedError, is_batch, split
+from pushd.broker.compression import BombError, UnreadableError
 from pushd.message import BROADCAST, Kind, Message, Publication
 
-__all__ = ["Outgoing", "Properties", "Refused", "decode", "encode"]
+__all__ = ["MAX_BODY_BYTES", "TOO_LARGE", "Outgoing", "Properties", "Refused", "decode", "encode"]
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""The largest body where no configuration says otherwise."""
+
+TOO_LARGE = "a body is larger than max_body_bytes of [broker], or becomes so when it is decompressed"
+"""What is said of a body over the bound."""
 
 _JAVA = "application/x-java-serialized-object"
 _TEXTUAL = frozenset(
@@ -39,6 +51,12 @@ _TEXTUAL = frozenset(
         "yaml",
     )
 )
+_CONTENT_HEADERS = frozenset({"compression", "springBatchFormat"})
+"""Headers that say how a body is to be read."""
+
+_COMPRESSIONS = 2
+"""Compressions of one body, one around the other: each may fill the bound."""
+
 _UTF8 = frozenset({"utf-8", "utf8"})
 # Python knows them as codecs of text, but nobody means them as the charset of a message.
 _NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
@@ -48,7 +66,8 @@ class Refused(Exception):  # noqa: N818  # the sender's mistake
     """A message that cannot be used.
 
     Attributes:
-        kind: A short fixed name to count by: ``java``, ``charset``, ``channel`` or ``property``.
+        kind: A short fixed name to count by: ``java``, ``charset``, ``channel``, ``property``, ``compression``,
+            ``batch`` or ``size``.
         advice: What is wrong and what to do about it; quotes nothing from the message.
     """
 
@@ -80,20 +99,64 @@ class Outgoing(NamedTuple):
     body: bytes
 
 
-def decode(offset: int, routing_key: object, properties: Properties, body: bytes) -> Sequence[Message]:
-    """Make one message for each channel that is addressed; all of them share one body.
+def decode(
+    offset: int, routing_key: object, properties: Properties, body: bytes, max_bytes: int = MAX_BODY_BYTES
+) -> Sequence[Message]:
+    """Make one message for each channel that is addressed, and for each part of a batch.
+
+    All messages of one part share one body.
+
+    Args:
+        offset: The offset of the delivery.
+        routing_key: The channel, unless a header names several.
+        properties: Those of the delivery.
+        body: Its body.
+        max_bytes: The largest body, also after decompression.
 
     Raises:
         Refused: The message cannot be used.
     """
-    channels = _channels(routing_key, properties.headers)
-    kind, body, content_type = _content(properties, body)
+    headers = properties.headers
+    channels = _channels(routing_key, headers)
+    encoding = _line(properties.content_encoding).lower()
+    concerned = isinstance(headers, dict) and not _CONTENT_HEADERS.isdisjoint(headers)
+    if concerned or (encoding and encoding not in _UTF8):
+        body, encoding = _decompressed(properties, encoding, body, max_bytes)
+        if is_batch(headers):
+            return _batch(offset, channels, properties, encoding, body)
+    return _messages(offset, channels, properties, _content(properties.content_type, encoding, body), 0)
+
+
+def _batch(
+    offset: int, channels: Sequence[str], properties: Properties, encoding: str, body: bytes
+) -> Sequence[Message]:
+    try:
+        parts = split(body, max(1, MAX_PARTS // len(channels)))
+    except MalformedError:
+        advice = f"a batch is not of Spring's format lengthHeader4, or has more than {MAX_PARTS} messages"
+        raise Refused("batch", advice) from None
+    contents = [_content(properties.content_type, encoding, part) for part in parts]
+    found: list[Message] = []
+    for index, content in enumerate(contents, 1):
+        found += _messages(offset, channels, properties, content, len(contents) - index)
+    return found
+
+
+def _messages(
+    offset: int,
+    channels: Sequence[str],
+    properties: Properties,
+    content: tuple[Kind, bytes, str],
+    following: int,
+) -> Sequence[Message]:
+    kind, body, content_type = content
     event = _line(properties.type)
     message_id = _line(properties.message_id)
     stamp = properties.timestamp
     published_at = float(stamp) if isinstance(stamp, int) else 0.0
     return [
-        Message(offset, name, body, kind, content_type, event, message_id, published_at) for name in channels
+        Message(offset, name, body, kind, content_type, event, message_id, published_at, following)
+        for name in channels
     ]
 
 
@@ -155,19 +218,45 @@ def _channel(name: object) -> str:
     return name
 
 
-def _content(properties: Properties, body: bytes) -> tuple[Kind, bytes, str]:
-    """Decide between text and binary; give the body in UTF-8 if it is text, and its content type."""
-    content_type = _line(properties.content_type)
+def _decompressed(properties: Properties, encoding: str, body: bytes, max_bytes: int) -> tuple[bytes, str]:
+    """Undo the compressions that are named; give the body, and what the encoding says of its charset."""
+    names, charset = compression.of_encoding(encoding)
+    headers = properties.headers
+    if not names and isinstance(headers, dict) and "compression" in headers:
+        names = compression.of_header(headers["compression"])
+    if len(names) > _COMPRESSIONS:
+        raise Refused("compression", "a body is compressed more than twice")
+    plain = body
+    try:
+        for name in names:
+            plain = compression.decompress(name, plain, max_bytes)
+    except BombError:
+        raise Refused("size", TOO_LARGE) from None
+    except UnreadableError:
+        if not _is_text(_media(_line(properties.content_type))[0]):
+            return body, charset  # binary: its clients may know what to do with it
+        raise Refused("compression", f"a body cannot be decompressed; {compression.NOT_HERE}") from None
+    return plain, charset
+
+
+def _content(declared: object, encoding: str, body: bytes) -> tuple[Kind, bytes, str]:
+    """Decide between text and binary; give the body in UTF-8 if it is text, and its content type.
+
+    Args:
+        declared: The content type as it came.
+        encoding: The charset of ``content_encoding`` in lower case, or ``""``.
+        body: Decompressed.
+    """
+    content_type = _line(declared)
     media, charset = _media(content_type)
     if media == _JAVA:
         raise Refused(
             "java",
             "a body is serialized Java; publish a String, or set a JSON converter on the RabbitTemplate",
         )
-    textual = media in _TEXTUAL or media.startswith("text/") or media.endswith(("+json", "+xml"))
-    if media and not textual:
+    if not _is_text(media):
         return Kind.BINARY, body, content_type
-    charset = _line(properties.content_encoding).lower() or charset
+    charset = encoding or charset
     if charset and charset not in _UTF8:
         return Kind.TEXT, _convert(body, charset), media
     if _is_utf8(body):
@@ -175,6 +264,11 @@ def _content(properties: Properties, body: bytes) -> tuple[Kind, bytes, str]:
     if media or charset:
         raise Refused("charset", "a body declared as text is not UTF-8; set content_encoding to its charset")
     return Kind.BINARY, body, content_type
+
+
+def _is_text(media: str) -> bool:
+    """Return True for a textual media type, and for none: then the bytes decide."""
+    return not media or media in _TEXTUAL or media.startswith("text/") or media.endswith(("+json", "+xml"))
 
 
 def _media(content_type: str) -> tuple[str, str]:

@@ -60,8 +60,9 @@ async def read_page(  # noqa: PLR0917  # called in one place
             begins = max(after, min(offset - 1, until))
         reached = max(reached, min(offset, until))
         if after < offset <= until and Mark.read(properties.headers) is None:
-            room -= len(body) + _RECORD
-            found.extend(_decode(offset, routing_key, properties, body))
+            messages = _decode(offset, routing_key, properties, body)
+            found.extend(messages)
+            room -= _cost(body, messages)
         return reached == until or (room <= 0 and reached > after)
 
     try:
@@ -193,6 +194,11 @@ class _Scan:
         self._acknowledge()
         if self._clock.seconds() - self._heard_at >= _SILENCE:
             self.fail(Lost("the stream sends nothing"))
+
+
+def _cost(body: bytes, messages: Sequence[Message]) -> int:
+    """Return the bytes that count for a record: what came, or what it became if that is more."""
+    return max(len(body), sum(len(message.body) for message in messages)) + _RECORD * max(1, len(messages))
 
 
 def _decode(offset: int, routing_key: object, properties: Any, body: bytes) -> Sequence[Message]:

@@ -56,7 +56,9 @@ class Existing(FakeLink):
 
     def compare(self, asked: dict[str, object]) -> str:
         """Give the text of a refusal, or ``""``."""
-        for name in [name for name in {**self.arguments, **asked} if asked.get(name) != self.arguments.get(name)]:
+        for name in [
+            name for name in {**self.arguments, **asked} if asked.get(name) != self.arguments.get(name)
+        ]:
             values = f"received {said(asked.get(name))} but current is {said(self.arguments.get(name))}"
             text = f"PRECONDITION_FAILED - inequivalent arg '{name}' for queue 's' in vhost '/': {values}"
             return text[:80] + "..." if self.cut else text
@@ -92,7 +94,11 @@ def test_a_stream_that_is_alike() -> None:
 
 def test_other_retention_is_used_as_it_is() -> None:
     """One line says both values of each argument, and the command that changes what a policy can change."""
-    theirs = _OURS | {"x-max-age": "7200s", "x-max-length-bytes": 2000, "x-stream-max-segment-size-bytes": 500}
+    theirs = _OURS | {
+        "x-max-age": "7200s",
+        "x-max-length-bytes": 2000,
+        "x-stream-max-segment-size-bytes": 500,
+    }
     link = Existing(theirs)
     with logged("pushd.broker") as log:
         assert [] == declare(link)

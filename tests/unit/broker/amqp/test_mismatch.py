@@ -47,14 +47,17 @@ def test_both_values(values: str, ours: str | None, theirs: str | None, like: ob
 
 def test_a_name_that_reads_like_the_text() -> None:
     """The values are the last ones, whatever the queue is called."""
-    text = refusal("x-max-age", "received 'a' but current is 'b'").replace("'x'", "': received 1 but current is 2'")
+    text = refusal("x-max-age", "received 'a' but current is 'b'").replace(
+        "'x'", "': received 1 but current is 2'"
+    )
     found = parse(text)
     assert found is not None
     assert ("a", "b") == (found.ours, found.theirs)
 
 
 @pytest.mark.parametrize(
-    "values", ["", "rec", "received '1' but curr", "received '1' but current is 'ab...", "received 1 but current is 2"]
+    "values",
+    ["", "rec", "received '1' but curr", "received '1' but current is 'ab...", "received 1 but current is 2"],
 )
 def test_a_text_that_was_cut(values: str) -> None:
     """RabbitMQ has room for 255 bytes: the name of the argument is still there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -114,6 +115,16 @@ def test_bodies_and_records_fill_a_page(reading: Reading) -> None:
     reading.channel.record(1, b"x" * 100)
     reading.channel.record(2)
     assert (0, [1, 2], 2) == reading.page
+
+
+def test_what_a_record_becomes_fills_a_page(reading: Reading) -> None:
+    """A small record may decompress to a large message: a page bounds what it holds."""
+    reading.back(0, 9, most=1000)
+    for offset in (1, 2):
+        headers = {"x-stream-offset": offset}
+        properties = SimpleNamespace(**{**NOTHING, "headers": headers, "content_encoding": "gzip"})
+        reading.channel.deliver(offset, "", properties, gzip.compress(bytes(1000)))
+    assert (0, [1], 1) == reading.page
 
 
 def test_a_reading_may_be_cancelled(reading: Reading) -> None:
