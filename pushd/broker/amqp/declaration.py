@@ -75,7 +75,7 @@ class StreamDeclaration:
 
     async def _existing(self, link: Link) -> Arguments:
         """Return the arguments that the stream has once it is declared."""
-        arguments = self._wanted
+        arguments, unread = self._wanted, ""
         for _ in range(_ATTEMPTS):
             try:
                 await once(
@@ -83,6 +83,7 @@ class StreamDeclaration:
                 )
             except Lost as refused:
                 found = self._difference(refused, adopted=arguments is not self._wanted)
+                unread = found.name
                 adopted = _adopt(arguments, found)
                 if adopted is None:
                     break
@@ -91,7 +92,7 @@ class StreamDeclaration:
                 return arguments
         # The refusal does not tell what the queue has. A queue that is no stream shows at its first delivery.
         await self._exists(link)
-        self._say(f"{found.name} differs from what [broker] asks for")
+        self._say(f"{unread} differs from what [broker] asks for")
         return self._wanted
 
     def _difference(self, refused: Lost, *, adopted: bool) -> Mismatch:

@@ -10,8 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.intake import messages
 from pushd.broker.amqp.link import Channel, Link
-from pushd.broker.codec import Refused, decode
+from pushd.broker.codec import MAX_BODY_BYTES, Refused
 from pushd.broker.marks import Life, Mark
 from pushd.interfaces import Page, ReadError
 from pushd.message import Message
@@ -42,9 +43,17 @@ def offset_of(properties: Any) -> int:
 
 
 async def read_page(  # noqa: PLR0917  # called in one place
-    clock: IReactorTime, link: Link, stream: str, after: int, until: int, max_bytes: int
+    clock: IReactorTime,
+    link: Link,
+    stream: str,
+    after: int,
+    until: int,
+    max_bytes: int,
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Page:
     """Give the messages with ``after < offset <= until``; see :meth:`pushd.interfaces.Broker.read`.
+
+    ``max_body_bytes`` is the largest body of a message, also once it is decompressed.
 
     Raises:
         ReadError: They cannot be read.
@@ -60,9 +69,9 @@ async def read_page(  # noqa: PLR0917  # called in one place
             begins = max(after, min(offset - 1, until))
         reached = max(reached, min(offset, until))
         if after < offset <= until and Mark.read(properties.headers) is None:
-            messages = _decode(offset, routing_key, properties, body)
-            found.extend(messages)
-            room -= _cost(body, messages)
+            record = _decode(offset, routing_key, properties, body, max_body_bytes)
+            found.extend(record)
+            room -= _cost(body, record)
         return reached == until or (room <= 0 and reached > after)
 
     try:
@@ -196,14 +205,16 @@ class _Scan:
             self.fail(Lost("the stream sends nothing"))
 
 
-def _cost(body: bytes, messages: Sequence[Message]) -> int:
+def _cost(body: bytes, record: Sequence[Message]) -> int:
     """Return the bytes that count for a record: what came, or what it became if that is more."""
-    return max(len(body), sum(len(message.body) for message in messages)) + _RECORD * max(1, len(messages))
+    return max(len(body), sum(len(message.body) for message in record)) + _RECORD * max(1, len(record))
 
 
-def _decode(offset: int, routing_key: object, properties: Any, body: bytes) -> Sequence[Message]:
+def _decode(
+    offset: int, routing_key: object, properties: Any, body: bytes, max_bytes: int
+) -> Sequence[Message]:
     """Decode what has been counted and logged when it came for the first time."""
     try:
-        return decode(offset, routing_key, properties, body)
+        return messages(offset, routing_key, properties, body, max_bytes)
     except Refused:
         return ()

@@ -62,8 +62,12 @@ class StreamConsumer(Consumer):
         session = self._session
         if session is None or not self.attached:
             return fail(ReadError("the stream is not attached"))
-        stream = self._section.stream
-        return Deferred.fromCoroutine(read_page(self._clock, session.link, stream, after, until, max_bytes))
+        section = self._section
+        return Deferred.fromCoroutine(
+            read_page(
+                self._clock, session.link, section.stream, after, until, max_bytes, section.max_body_bytes
+            )
+        )
 
     async def _prepare(self, session: Session) -> None:
         await declare_exchange(session.link, self._section.exchange)
@@ -104,7 +108,11 @@ class StreamConsumer(Consumer):
         if properties is None:
             self._hand_on(tag, self.offset, routing_key, None, body)  # to be counted
             return
-        offset = offset_of(properties)
+        try:
+            offset = offset_of(properties)
+        except (KeyError, TypeError):
+            session.end(Lost(f"{self._section.stream} is no stream: a delivery from it has no offset"))
+            return
         mark = Mark.read(properties.headers)
         try:
             if self._fresh:

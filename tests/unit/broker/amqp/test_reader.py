@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.header import ContentHeader
 from pushd.broker.amqp.reader import find_end, read_page, scan_marks
 from pushd.broker.marks import Life, Mark
 from pushd.interfaces import ReadError
@@ -125,6 +126,14 @@ def test_what_a_record_becomes_fills_a_page(reading: Reading) -> None:
         properties = SimpleNamespace(**{**NOTHING, "headers": headers, "content_encoding": "gzip"})
         reading.channel.deliver(offset, "", properties, gzip.compress(bytes(1000)))
     assert (0, [1], 1) == reading.page
+
+
+def test_a_body_that_is_too_large_is_left_out(reading: Reading) -> None:
+    """It was counted and said when it came for the first time."""
+    reading.back(0, 2)
+    reading.channel.deliver(1, "", ContentHeader(headers={"x-stream-offset": 1}, too_large=True), b"")
+    reading.channel.record(2)
+    assert (0, [2], 2) == reading.page
 
 
 def test_a_reading_may_be_cancelled(reading: Reading) -> None:
