@@ -108,7 +108,11 @@ def test_no_other_signal_ends_it(
         process.send_signal(last)
         output, _ = process.communicate(timeout=60)
     assert 0 == process.returncode
-    said = [line.rpartition("] ")[2].partition(" is ignored")[0] for line in output.splitlines() if "ignored" in line]
+    said = [
+        line.rpartition("] ")[2].partition(" is ignored")[0]
+        for line in output.splitlines()
+        if "ignored" in line
+    ]
     names = ["SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGRTMIN"]
     assert sorted(names if wrapper else ["SIGHUP", *names]) == sorted(said)
     assert "stopped" in output

@@ -59,9 +59,7 @@ class _Race:
         self._running.append(running)
         if self._waiting:
             self._later = self._clock.callLater(self._stagger, self._begin)
-        running.addCallbacks(
-            self._worked, self._failed, callbackArgs=(item, running), errbackArgs=(running,)
-        )
+        running.addCallbacks(self._worked, self._failed, callbackArgs=(item, running), errbackArgs=(running,))
 
     def _worked(self, result: Any, item: Any, running: Deferred[Any]) -> None:
         self._running.remove(running)
