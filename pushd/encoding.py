@@ -109,8 +109,8 @@ def _weight(message: Message, piece: bytes) -> int:
 def _once(messages: Sequence[Message]) -> Iterator[Message]:
     """Leave out what a client has on another of its channels already.
 
-    That is the same part of the same offset. The parts of a batch come in order on each channel, so a part that
-    is new is nearer to the end than all before it.
+    That is the same part of the same offset. The parts of a batch come in order on each channel. Fewer parts
+    follow a new part than any part before it.
     """
     last, following = -1, 0
     for message in messages:
@@ -186,7 +186,7 @@ class _Pushes(_Kept):
     def push(self, message: Message) -> bytes:
         """Give a bare push."""
         channel = self._broadcast if message.channel == BROADCAST else message.channel
-        # A client takes an offset for its position. It must not show that of a batch before it has all of it.
+        # A client takes an offset for its position, and must not show that of a batch of which it has a part.
         offset = b"" if message.following else b',"offset":%d' % message.offset
         return b'{"channel":%b,"pub":{"data":%b%b}}' % (orjson.dumps(channel), json_data(message), offset)
 

@@ -174,8 +174,8 @@ def _observer(twistd: TwistedOptions, wanted: Log) -> ILogObserver | None:
 def _take_signals(reactor: Any) -> None:
     """Take over all signals that would end the process, once the reactor has set its own handlers.
 
-    The first SIGTERM or SIGINT drains, a second ends. The others are ignored: a SIGHUP from a terminal that is
-    closed, or a SIGUSR1 that was meant to rotate a log, must not cost every client its connection.
+    The first SIGTERM or SIGINT drains, a second ends. The others are ignored: a SIGHUP from a closed
+    terminal, or a SIGUSR1 that was meant to rotate a log, must not cost every client its connection.
     """
 
     def stop(*_: object) -> None:
@@ -190,7 +190,7 @@ def _take_signals(reactor: Any) -> None:
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, stop)
     for each in _ignored():
-        # A handler where there was SIG_IGN (nohup) would be no harm, but whoever started the process has decided.
+        # The program nohup, for one, starts a process with SIGHUP ignored; this stays so.
         if signal.getsignal(each) == signal.SIG_DFL:
             signal.signal(each, ignore)
 

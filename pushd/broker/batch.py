@@ -1,7 +1,7 @@
 """Splits what Spring's ``BatchingRabbitTemplate`` sends: several messages in one body. Pure.
 
-The header ``springBatchFormat = lengthHeader4`` says so. The body repeats a length of four bytes, most significant
-first, and a message of that length.
+The header ``springBatchFormat = lengthHeader4`` says so. The body repeats a length and a message of that
+length. A length has four bytes, the most significant first.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def split(body: bytes, max_parts: int = MAX_PARTS) -> list[bytes]:
     """Return the messages of a batch, at least one.
 
     Raises:
-        MalformedError: A length is negative or leads beyond the end, there is no message, or there are too many.
+        MalformedError: A length is wrong, there is no message, or there are too many.
     """
     parts: list[bytes] = []
     at, end = 0, len(body)

@@ -56,7 +56,7 @@ def decode(
     Args:
         offset: The offset of the delivery.
         routing_key: The channel, unless a header names several.
-        properties: Those of the delivery.
+        properties: The properties of the delivery.
         body: Its body.
         max_bytes: The largest body, also after decompression.
 

@@ -1,8 +1,8 @@
 """Undoes the compression of a body, within a bound. Pure.
 
 Publishers name a compression in two places: Spring's post-processors in ``content_encoding``, before the
-charset (``gzip:UTF-8``), kombu in a header ``compression`` (``application/x-gzip``). A body of some kilobytes can
-decompress to gigabytes, so that output is made bit by bit and given up at the bound.
+charset (``gzip:UTF-8``), kombu in a header ``compression`` (``application/x-gzip``). A body of some kilobytes
+can become gigabytes. A decompressor is therefore asked for one byte more than the bound, and never for all.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class UnreadableError(Exception):
 
 
 class _Decompressor(Protocol):
-    """What :mod:`zlib`, :mod:`bz2` and :mod:`lzma` have in common."""
+    """The interface that :mod:`zlib`, :mod:`bz2` and :mod:`lzma` share."""
 
     @property
     def eof(self) -> bool:
@@ -73,13 +73,13 @@ _FORMATS = {
     "snappy": "",
     "lz4": "",
 }
-"""Names of compressions, with the format; ``""`` for one that is known and cannot be undone here."""
+"""Formats of compressions by name; ``""`` for a format that Python's standard library cannot undo."""
 
 _UNENCODED = frozenset({"identity", "7bit", "8bit", "binary", "none"})
 """Values that say of a body that it is not encoded (RFC 2045 section 6.2, RFC 9110 section 8.4.1)."""
 
 NOT_HERE = "gzip, deflate, zlib, zip, bzip2, lzma and xz can be decompressed here"
-"""What to publish in place of another compression."""
+"""The advice for a publisher that uses another compression."""
 
 _PARTS = re.compile(r"[:,;]")
 
@@ -123,7 +123,7 @@ def decompress(name: str, body: bytes, max_bytes: int) -> bytes:
     """Undo one compression.
 
     Args:
-        name: One of those that :func:`of_encoding` and :func:`of_header` give.
+        name: A name that :func:`of_encoding` or :func:`of_header` returned.
         body: What was compressed.
         max_bytes: The largest result.
 
@@ -141,7 +141,7 @@ def decompress(name: str, body: bytes, max_bytes: int) -> bytes:
 
 
 def _zlib(body: bytes, max_bytes: int) -> bytes:
-    """Undo gzip (RFC 1952), zlib (RFC 1950) or raw deflate (RFC 1951): their names are mixed up in practice."""
+    """Undo gzip (RFC 1952), zlib (RFC 1950) or raw deflate (RFC 1951): publishers mix up their names."""
     try:
         return _members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 32), body, max_bytes)
     except zlib.error:
@@ -149,7 +149,7 @@ def _zlib(body: bytes, max_bytes: int) -> bytes:
 
 
 def _zip(body: bytes, max_bytes: int) -> bytes:
-    """Undo the first entry of an archive, the only one that Spring writes."""
+    """Undo the first entry of an archive. Spring writes no other entry."""
     if not body.startswith(_ZIP) or len(body) < 30:
         raise UnreadableError
     method, name, extra = unpack_from("<H", body, 8)[0], *unpack_from("<HH", body, 26)

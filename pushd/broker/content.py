@@ -1,8 +1,8 @@
-"""What a body is: decompressed within a bound, text in UTF-8 or binary. Pure.
+"""Reads a body: decompresses it within a bound, and decides between text and binary. Pure.
 
 A body is text when
 
-- its ``content_encoding`` or the ``charset`` of its ``content_type`` names a charset: it is converted to UTF-8;
+- its ``content_encoding`` or the ``charset`` of its ``content_type`` names one: it is converted to UTF-8;
 - its ``content_type`` is a textual one (``text/*``, JSON, XML, JavaScript, forms): it must be UTF-8;
 - it has no content type (or one that is no MIME type) and happens to be UTF-8.
 
@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 """The largest body where no configuration says otherwise."""
 
 TOO_LARGE = "a body is larger than max_body_bytes of [broker], or becomes so when it is decompressed"
-"""What is said of a body over the bound."""
+"""The advice for a body over the bound."""
 
 _JAVA = "application/x-java-serialized-object"
 _TEXTUAL = frozenset(
@@ -54,8 +54,8 @@ class Refused(Exception):  # noqa: N818  # the sender's mistake
     """A message that cannot be used.
 
     Attributes:
-        kind: A short fixed name to count by: ``java``, ``charset``, ``channel``, ``property``, ``compression``,
-            ``batch`` or ``size``.
+        kind: A short fixed name to count by: ``java``, ``charset``, ``channel``, ``property``,
+            ``compression``, ``batch`` or ``size``.
         advice: What is wrong and what to do about it; quotes nothing from the message.
     """
 

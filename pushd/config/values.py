@@ -118,7 +118,8 @@ class Broker(Section):
     )
     max_body_bytes: Size = key(
         "32MB",
-        "The largest body taken from the broker, also once it is decompressed; a larger one is dropped and counted.",
+        "The largest body taken from the broker, also once it is decompressed; larger ones are dropped and "
+        "counted.",
     )
     heartbeat: Heartbeat = key("30s", "How often an idle connection to the broker proves that it lives.")
     ca_file: PemFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")

@@ -1,4 +1,4 @@
-"""What exists at a real RabbitMQ and differs from what pushd declares, and what publishers put into messages."""
+"""Declarations that differ at a real RabbitMQ, nodes that are dead, and what publishers put into messages."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ async def test_a_queue_that_is_no_stream(
 )
 @pytest.mark.parametrize("queue", ["stream", "exclusive"])
 @pytest_twisted.ensureDeferred
-async def test_an_exchange_that_differs(
+async def test_an_exchange_that_differs(  # noqa: PLR0917  # fixtures and parameters, by name
     rabbit: RabbitNode, admin: BlockingChannel, log: Log, existing: dict[str, Any], said: str, queue: str
 ) -> None:
     """The reason says which side has what."""
@@ -236,7 +236,7 @@ class Rude(Web):
 
 @pytest_twisted.ensureDeferred
 async def test_dead_nodes_first(rabbit: RabbitNode, log: Log) -> None:
-    """A good node is found within ten seconds behind nodes that are silent, refuse or are no brokers at all."""
+    """A good node is found within ten seconds behind nodes that are silent, refuse or are no brokers."""
     kinds = (Silent, Silent, Web, Rude, Silent)
     ports = [
         await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(Factory.forProtocol(kind))

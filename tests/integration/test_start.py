@@ -98,7 +98,7 @@ _OTHERS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal
 def test_no_other_signal_ends_it(
     environ: dict[str, str], tmp_path: Path, wrapper: tuple[str, ...], last: signal.Signals
 ) -> None:
-    """Each is ignored, and the daemon still drains afterwards; one line says so, but what nohup ignores has none."""
+    """Each is ignored with a line, but for what nohup ignores already; the daemon still drains afterwards."""
     port = int(environ["PUSHD_LISTEN_ADMIN"].split(":")[1])
     with _start(environ, tmp_path, wrapper=wrapper) as process:
         wait_for(lambda: _lives(port), "answer from the admin port")

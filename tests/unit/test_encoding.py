@@ -183,7 +183,7 @@ def batch(*channels: str) -> list[Message]:
 
 @pytest.mark.parametrize("channels", [("c",), ("c", "d")])
 def test_the_parts_of_a_batch(channels: tuple[str, ...]) -> None:
-    """Each part is sent once, in order, though all have one offset; only the last event carries the position."""
+    """Each part is sent once, in order, though all have one offset; the last event carries the position."""
     messages = [Message(1, "c", b"0"), *batch(*channels), Message(3, "c", b"0")]
     assert b"\x81\x010\x81\x0210\x81\x0211\x81\x010" == RawEncoding().join(messages)
     assert b"id: e1:1\ndata: 0\n\ndata: 10\n\nid: e1:2\ndata: 11\n\nid: e1:3\ndata: 0\n\n" == SseEncoding(
@@ -198,7 +198,7 @@ def test_parts_that_come_by_turns() -> None:
 
 
 def test_centrifugos_offset_comes_with_the_last_part() -> None:
-    """A client shows the offset of its last publication: with a part of the batch it has not been there yet."""
+    """A client shows the offset of its last publication: a part of the batch does not bring it there."""
     first = b'{"channel":"c","pub":{"data":10}}'
     second = b'{"channel":"c","pub":{"data":11,"offset":2}}'
     messages = batch("c")

@@ -1,8 +1,8 @@
-"""Declares the stream, and uses one that exists with other arguments as it is.
+"""Declares the stream, and uses an existing stream with other arguments as it is.
 
 A changed retention in the configuration must not keep every instance from its messages. RabbitMQ refuses a
-declaration that differs, and its refusal names one argument with the value that exists. This value is put into
-the next attempt, until the broker agrees. Then all differences are known, and that the queue is a stream.
+declaration that differs, and its refusal names one argument with the value that exists. The next attempt
+declares that value, until the broker agrees. Then all differences are known, and that the queue is a stream.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ATTEMPTS = 20
 """Declarations until the broker agrees: more than a queue can have arguments that RabbitMQ compares."""
 
 _NO_STREAM = frozenset({"x-queue-type", "durable", "auto_delete", "exclusive"})
-"""What every stream has alike: a difference means a queue of another type."""
+"""Attributes that all streams share: a difference means that the queue is no stream."""
 
 _BY_POLICY = {"x-max-age": "max-age", "x-max-length-bytes": "max-length-bytes"}
 """Arguments of a stream that a policy overrides, with the policy's names for them."""
@@ -41,7 +41,7 @@ Arguments = dict[str, TableValue]
 
 
 class StreamDeclaration:
-    """The stream as the configuration wants it, and what was said about the one that exists.
+    """The stream as the configuration wants it, and the last warning about the existing stream.
 
     Args:
         section: Names the stream, its exchange and its retention.

@@ -30,7 +30,7 @@ _PROPERTIES = (
     ("app_id", "short string"),
     ("cluster_id", "short string"),
 )
-"""The properties of the class ``basic`` in the order of their flags, the highest bit first (section 1.8.1)."""
+"""The properties of the class ``basic`` by their flags, the highest bit first (section 1.8.1)."""
 
 _NUMBERS = {code: Struct(f">{letter}") for code, letter in zip(b"bBsuIilLfdT", "bBhHiIqqfdQ", strict=True)}
 """Numbers in a table by their type, as RabbitMQ writes them."""
@@ -41,7 +41,7 @@ _SIZE = Struct(">Q")
 _DECIMAL_BYTES = 5
 
 _SIZE_AT = 11
-"""Where the size of the body stands in a frame: behind its head of 7 bytes, class and weight."""
+"""Index of the body's size in a frame: it follows the frame's head of 7 bytes, the class and the weight."""
 
 _FLAGS_AT = _SIZE_AT + 8
 

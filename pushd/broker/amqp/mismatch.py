@@ -1,4 +1,4 @@
-"""What RabbitMQ says when a declaration differs from what exists. Pure.
+"""Reads RabbitMQ's refusal of a declaration that differs from what exists. Pure.
 
 AMQP 0-9-1 has no method that reads the arguments of a queue or an exchange. The text of the refusal (reply
 code 406) is the only source. It names the first argument that differs, with both values, and RabbitMQ cuts it

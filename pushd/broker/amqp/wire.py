@@ -3,7 +3,8 @@
 ``TwistedProtocolConnection`` splits what was read into frames in time quadratic in its size; it drops the
 connection on properties it cannot decode (a date beyond the year 9999 in a header), and again at every
 attempt to resume a stream there; it assembles every body, however large; it hides why a connection ended; and
-it waits for ever for a dead peer to agree to the end. docs/adr/0002-pika-in-one-module.md says what of it is touched to mend that.
+it waits for ever for a dead peer to agree to the end. docs/adr/0002-pika-in-one-module.md says what of it is
+touched to mend that.
 """
 
 from __future__ import annotations

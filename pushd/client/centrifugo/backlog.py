@@ -110,7 +110,10 @@ class Backlog:
 
 
 def _whole(messages: list[Message], count: int) -> int:
-    """Return ``count``, or more where it would cut a batch: what follows a page is asked for by its last offset."""
+    """Return ``count``, or more where it would cut a batch.
+
+    A client asks for what follows a page by the page's last offset, which all parts of a batch share.
+    """
     while 0 < count < len(messages) and messages[count].offset == messages[count - 1].offset:
         count += 1
     return count

@@ -258,7 +258,7 @@ def test_another_header_called_compression(value: object) -> None:
 
 
 def test_compressed_binary() -> None:
-    """It is decompressed like text; what is not in the format named is passed on, as its clients may know it."""
+    """It is decompressed like text; what is not in the format named is passed on as it came."""
     message = only(gzip.compress(b"\xff"), content_type="image/x", content_encoding="gzip")
     assert (b"\xff", Kind.BINARY) == (message.body, message.kind)
     for encoding in ("gzip", "zstd"):

@@ -1,4 +1,4 @@
-"""pushd.broker.amqp.declaration; RabbitMQ's own words are in tests/integration/test_broker_declarations.py."""
+"""pushd.broker.amqp.declaration; for RabbitMQ's words see tests/integration/test_broker_declarations.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Existing(FakeLink):
     """A connection to a broker that has a queue already, and compares as RabbitMQ does.
 
     Args:
-        arguments: Those of the queue.
+        arguments: The arguments of the queue.
         code: How a difference is refused.
     """
 
@@ -137,7 +137,7 @@ def test_an_argument_that_the_stream_has_not(missing: str) -> None:
     "more", [{"x-initial-cluster-size": 3}, {"x-queue-leader-locator": "client-local"}, {"x-max-age": "1h"}]
 )
 def test_differences_of_no_importance(more: dict[str, object]) -> None:
-    """What pushd has no opinion on, or is the same written otherwise, is worth no warning."""
+    """An argument that pushd never sets is worth no warning, nor is the same age in other words."""
     link = Existing(_OURS | more)
     with logged("pushd.broker") as log:
         assert [] == declare(link)
@@ -205,7 +205,7 @@ def test_a_refusal_whose_values_were_cut() -> None:
 
 
 def test_a_value_that_cannot_be_declared() -> None:
-    """It is like one that cannot be read."""
+    """It is treated like a value that cannot be read."""
 
     class Odd(Existing):
         def compare(self, asked: dict[str, object]) -> str:

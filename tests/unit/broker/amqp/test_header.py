@@ -79,7 +79,7 @@ def test_values(value: bytes, expected: object) -> None:
 
 @pytest.mark.parametrize("rest", [field(b"b", b"?12345"), field(b"b", b"S\0\0\1\0x"), b"\xff", b"\1b"])
 def test_a_field_that_cannot_be_read(rest: bytes) -> None:
-    """What stands before it is read, and what stands behind the table."""
+    """The fields before it are read, and the properties behind the table."""
     found = read(header(field(b"a", b"t\1") + rest, after=b"\2id"))
     assert {"a": True} == {name: value for name, value in found.headers.items() if name == "a"}  # type: ignore[attr-defined]
     assert "id" == found.message_id

@@ -154,7 +154,7 @@ def test_a_single_node_is_waited_for(alone: Rig) -> None:
 
 
 def test_silent_nodes_first(log: Log) -> None:
-    """Each has half a second for itself, then the next one is tried beside it; those that lose are given up."""
+    """Each has half a second for itself, then the next is tried beside it; those that lose are given up."""
     with ended(Rig("abcd", silent="abc")) as rig:
         rig.keeper.start()
         for _ in range(3):

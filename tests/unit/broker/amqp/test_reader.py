@@ -183,7 +183,7 @@ def test_records_are_acknowledged_in_bulk(reading: Reading) -> None:
 
 
 def test_a_slow_reading_leaves_nothing_unacknowledged(reading: Reading) -> None:
-    """Each record is acknowledged within a second, or the broker would close the channel of a long reading."""
+    """Each record is acknowledged within a second, or the broker closes the channel of a long reading."""
     reading.back(0, 200)
     for offset in (1, 2, 3):
         reading.channel.record(offset)

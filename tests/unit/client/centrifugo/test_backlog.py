@@ -89,7 +89,7 @@ def test_history_comes_in_pages(hub: StillHub, request_: History, given: list[in
 )
 @pytest.mark.parametrize("max_bytes", [1000, 31])
 def test_a_page_cuts_no_batch(hub: StillHub, request_: History, given: list[int], max_bytes: int) -> None:
-    """A client asks for what follows by the offset of a page's last message, which all parts of a batch have."""
+    """A client asks for what follows by the page's last offset, which all parts of a batch have."""
     for following in (2, 1, 0):
         hub.log.append(Message(16, "x", b"0", following=following))
     hub.position = Position("e1", 16)
