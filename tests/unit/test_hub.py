@@ -279,6 +279,16 @@ def test_ack_with_fan_out() -> None:
     assert [1] == world.broker.acked
 
 
+def test_a_full_socket_does_not_delay_the_ack() -> None:
+    """A pass never waits for a client: the broker's own bound on unacknowledged messages would run out."""
+    world = World()
+    full, other = world.join(), world.join()
+    full.room = False
+    world.tell(1)
+    world.settle()
+    assert ([b"1"], [1]) == (other.written, world.broker.acked)
+
+
 def test_ack_at_the_end() -> None:
     """The broker is told of a batch when everybody has been served, so that it cannot run ahead of us."""
     world, readers = slices()

@@ -64,7 +64,7 @@ class AmqpBroker:
             "clock": reactor,
             "nodes": _nodes(reactor, section, f"pushd {instance}, consuming"),
             "section": section,
-            "intake": Intake(stats),
+            "intake": Intake(stats, section.max_body_bytes),
             "arrivals": arrivals,
             "backoff": Backoff(random),
             "complaints": complaints,
@@ -134,6 +134,7 @@ def _nodes(reactor: Any, section: Section, name: str) -> list[Node]:
                     heartbeat=round(section.heartbeat),
                     name=name,
                 ),
+                section.max_body_bytes,
             ),
         )
         for url in section.urls

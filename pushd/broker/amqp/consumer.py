@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from pushd.broker.amqp.arrivals import Arrivals
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Consumer"]
 
 _log = Logger()
+
+_QUIET = 1.0
+"""Seconds for which a finished delivery may stay unacknowledged when no further ones come."""
 
 
 class Consumer(ABC):
@@ -125,6 +129,14 @@ class Consumer(ABC):
         self._channel = channel
         self._window = Window(self._section.prefetch)
         await channel.consume(queue, deliver, cancelled, arguments)
+        self._acknowledge_regularly(session)
+
+    def _acknowledge_regularly(self, session: Session) -> None:
+        """Acknowledge the rest of what is finished every second, until the session ends."""
+        regularly = LoopingCall(self._acknowledge_rest)
+        regularly.clock = self._clock
+        regularly.start(_QUIET, now=False)
+        session.watch(lambda _: regularly.stop())
 
     def _attach(self, epoch: str) -> None:
         if self._events is not None:  # else it was stopped on the way
@@ -140,6 +152,7 @@ class Consumer(ABC):
             self._tell(self._events.detached, lost.reason)
 
     def _reset(self, offset: int) -> None:
+        self._window.finished(offset)  # the listener forgets these messages and acknowledges none of them
         if self._events is not None:
             self._tell(self._events.reset, offset)
 
@@ -164,6 +177,11 @@ class Consumer(ABC):
 
     def _acknowledge(self) -> None:
         tag = self._window.due()
+        if tag and self._channel is not None:
+            self._channel.ack(tag)
+
+    def _acknowledge_rest(self) -> None:
+        tag = self._window.rest()
         if tag and self._channel is not None:
             self._channel.ack(tag)
 

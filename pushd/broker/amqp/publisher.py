@@ -79,10 +79,14 @@ class Publisher:
         return self._keeper.trouble or (session.link.blocked if session else "")
 
     def connected(self) -> Deferred[None]:
-        """Fire when publications are taken, at once if they are."""
+        """Fire when publications are taken, at once if they are.
+
+        The consumer asks once it has a connection: the broker is back, and this one need not wait any longer.
+        """
         ready: Deferred[None] = Deferred()
         if self._keeper.trouble:
             self._waiting.append(ready)
+            self._keeper.hurry()
         else:
             ready.callback(None)
         return ready

@@ -24,7 +24,7 @@ from tests.unit.broker.amqp.fakes import FakeChannel, FakeNode
 class Rig:
     """A publisher and its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random | None = None, longest: float = 1) -> None:
         self.clock = Clock()
         self.stats = Stats()
         self.node = FakeNode()
@@ -35,7 +35,7 @@ class Rig:
             "x",
             self.stats,
             arrivals=self.arrivals,
-            backoff=Backoff(Random(1), 1, 1),
+            backoff=Backoff(random or Random(1), longest, longest),
             complaints=Complaints(),
         )
 
@@ -105,6 +105,28 @@ def test_before_it_is_connected(idle: Rig) -> None:
     assert [] == connected
     idle.publisher.start()
     assert ([None], [None]) == (connected, outcome(idle.publisher.connected()))
+
+
+class Long(Random):
+    """Waits as long as it may."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """Give the upper bound."""
+        return b
+
+
+def test_a_consumer_that_is_connected_cuts_the_back_off_short() -> None:
+    """It has found the broker to be back, and waits for this connection."""
+    rig = Rig(Long(), 60)
+    rig.publisher.start()
+    rig.node.link.lose()
+    rig.clock.advance(2)
+    assert 1 == len(rig.node.links)
+    connected = outcome(rig.publisher.connected())
+    rig.clock.advance(0)
+    assert (2, [None]) == (len(rig.node.links), connected)
+    rig.publisher.stop()
+    rig.node.link.lose()
 
 
 def test_a_broker_that_takes_nothing(rig: Rig) -> None:
