@@ -107,11 +107,15 @@ def _weight(message: Message, piece: bytes) -> int:
 
 
 def _once(messages: Sequence[Message]) -> Iterator[Message]:
-    """Leave out what a client has on another of its channels already: the same offset again."""
-    last = -1
+    """Leave out what a client has on another of its channels already.
+
+    That is the same part of the same offset. The parts of a batch come in order on each channel. Fewer parts
+    follow a new part than any part before it.
+    """
+    last, following = -1, 0
     for message in messages:
-        if message.offset != last:
-            last = message.offset
+        if message.offset != last or message.following < following:
+            last, following = message.offset, message.following
             yield message
 
 
@@ -159,6 +163,8 @@ class SseEncoding(_Kept):
         event = (
             b"event: %b\n" % message.event.encode() if message.event.isprintable() and message.event else b""
         )
+        if message.following:  # a client that got a part of a batch has not been at its offset yet
+            return b"%bdata: %b\n\n" % (event, lines)
         return b"id: %b:%d\n%bdata: %b\n\n" % (self._epoch().encode(), message.offset, event, lines)
 
     def join(self, messages: Sequence[Message]) -> bytes:
@@ -180,11 +186,9 @@ class _Pushes(_Kept):
     def push(self, message: Message) -> bytes:
         """Give a bare push."""
         channel = self._broadcast if message.channel == BROADCAST else message.channel
-        return b'{"channel":%b,"pub":{"data":%b,"offset":%d}}' % (
-            orjson.dumps(channel),
-            json_data(message),
-            message.offset,
-        )
+        # A client takes an offset for its position, and must not show that of a batch of which it has a part.
+        offset = b"" if message.following else b',"offset":%d' % message.offset
+        return b'{"channel":%b,"pub":{"data":%b%b}}' % (orjson.dumps(channel), json_data(message), offset)
 
 
 class CentrifugoEncoding(_Pushes):

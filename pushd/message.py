@@ -28,7 +28,8 @@ class Message:
 
     A publication addressed to several channels becomes one ``Message`` per
     channel, all with the same ``offset`` and the same ``body`` object, appended
-    in the same reactor turn. Two messages are the same only if they are the same object.
+    in the same reactor turn. So does each part of a batch. Two messages are the same
+    only if they are the same object.
 
     Attributes:
         offset: The broker's number for it: rises, is the same on every instance, has holes.
@@ -39,6 +40,9 @@ class Message:
         event: The AMQP ``type`` property, or ``""``; names the event on SSE.
         message_id: The publisher's identifier, or ``""``.
         published_at: Seconds since the Unix epoch as the publisher stamped it, or 0.0.
+        following: Messages of the same batch that follow on the same channel, at the same offset. 0 for
+            the last, and for a message that is no part of a batch. A client that shows ``offset`` as its
+            position must have all of them, so that only the last may carry it to the client.
     """
 
     offset: int
@@ -49,6 +53,7 @@ class Message:
     event: str = ""
     message_id: str = ""
     published_at: float = 0.0
+    following: int = 0
 
 
 @dataclass(frozen=True, slots=True)

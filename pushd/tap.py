@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, cast
 
 from twisted.application.service import IService, MultiService
@@ -24,6 +24,15 @@ from pushd.config import Config, ConfigError, Effective, Listen, Log, load, show
 __all__ = ["Daemon", "Options", "makeService"]
 
 _log = Logger()
+
+_IGNORED = (
+    *("SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"),
+    *("SIGSTKFLT", "SIGXCPU"),
+)
+"""Signals that a person, a supervisor or a log rotation may send; some systems lack some of them.
+
+SIGABRT is not among them, because systemd's watchdog ends a stuck process with it.
+"""
 
 
 class Options(TwistedOptions):
@@ -163,12 +172,40 @@ def _observer(twistd: TwistedOptions, wanted: Log) -> ILogObserver | None:
 
 
 def _take_signals(reactor: Any) -> None:
-    """Drain on the first SIGTERM or SIGINT, whose handlers the reactor has just set; end on a second."""
+    """Take over all signals that would end the process, once the reactor has set its own handlers.
+
+    The first SIGTERM or SIGINT drains, a second ends. The others are ignored: a SIGHUP from a closed
+    terminal, or a SIGUSR1 that was meant to rotate a log, must not cost every client its connection.
+    """
 
     def stop(*_: object) -> None:
         for each in signal.SIGTERM, signal.SIGINT:
             signal.signal(each, signal.SIG_DFL)
         reactor.callFromThread(reactor.stop)
 
+    def ignore(number: int, _: object) -> None:
+        # Not from here: the interrupted code may be writing a line of the log itself.
+        reactor.callFromThread(_say_ignored, number)
+
     for number in signal.SIGTERM, signal.SIGINT:
         signal.signal(number, stop)
+    for each in _ignored():
+        # The program nohup, for one, starts a process with SIGHUP ignored; this stays so.
+        if signal.getsignal(each) == signal.SIG_DFL:
+            signal.signal(each, ignore)
+
+
+def _ignored() -> Iterator[int]:
+    """Give the signals that would end the process and do not tell of a fault in it (signal(7))."""
+    for name in _IGNORED:
+        if hasattr(signal, name):
+            yield getattr(signal, name)
+    yield from range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
+
+
+def _say_ignored(number: int) -> None:
+    known = {each.value: each.name for each in signal.Signals}
+    _log.warn(
+        "{name} is ignored; SIGTERM and SIGINT stop the daemon, and a changed configuration needs a restart",
+        name=known.get(number, f"signal {number}"),
+    )

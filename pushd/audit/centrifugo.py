@@ -139,7 +139,8 @@ class CentrifugoClient(Client):
     async def _pushed(self, socket: ClientConnection, push: Mapping[str, Any]) -> None:
         channel = push.get("channel", "")
         if "pub" in push:
-            self._positions[channel].offset = push["pub"].get("offset", 0)
+            if "offset" in push["pub"]:  # all but the last part of a batch have none
+                self._positions[channel].offset = push["pub"]["offset"]
             self.take_value(push["pub"].get("data"))
         elif "subscribe" in push:
             self._subscribed(channel, push["subscribe"])

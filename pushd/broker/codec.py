@@ -4,58 +4,24 @@ The routing key is the channel, empty for a broadcast; the header ``channels`` (
 separated by commas) addresses several instead. A list does not survive a stream of RabbitMQ before 3.13,
 which drops headers that are lists or tables without a word; names separated by commas always do.
 
-A body is text when
-
-- its ``content_encoding`` or the ``charset`` of its ``content_type`` names one: it is converted to UTF-8;
-- its ``content_type`` is a textual one (``text/*``, JSON, XML, JavaScript, forms): it must be UTF-8;
-- it has no content type (or one that is no MIME type) and happens to be UTF-8.
-
-Everything else, ``application/octet-stream`` for instance, is binary. Bytes that are UTF-8 already are
-passed on as the very object that came.
+A body is decompressed first; then a batch of Spring's is split into its messages, which share the offset of
+their delivery; then each is read as text or binary by ``content.py``.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from pushd import channel
+from pushd.broker.batch import MAX_PARTS, MalformedError, is_batch, split
+from pushd.broker.content import MAX_BODY_BYTES, TOO_LARGE, UTF8, Refused, decompressed, line, read
 from pushd.message import BROADCAST, Kind, Message, Publication
 
-__all__ = ["Outgoing", "Properties", "Refused", "decode", "encode"]
+__all__ = ["MAX_BODY_BYTES", "TOO_LARGE", "Outgoing", "Properties", "Refused", "decode", "encode"]
 
-_JAVA = "application/x-java-serialized-object"
-_TEXTUAL = frozenset(
-    f"application/{name}"
-    for name in (
-        "ecmascript",
-        "javascript",
-        "json",
-        "ndjson",
-        "x-ndjson",
-        "x-www-form-urlencoded",
-        "xml",
-        "yaml",
-    )
-)
-_UTF8 = frozenset({"utf-8", "utf8"})
-# Python knows them as codecs of text, but nobody means them as the charset of a message.
-_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
-
-
-class Refused(Exception):  # noqa: N818  # the sender's mistake
-    """A message that cannot be used.
-
-    Attributes:
-        kind: A short fixed name to count by: ``java``, ``charset``, ``channel`` or ``property``.
-        advice: What is wrong and what to do about it; quotes nothing from the message.
-    """
-
-    def __init__(self, kind: str, advice: str) -> None:
-        super().__init__(advice)
-        self.kind = kind
-        self.advice = advice
+_CONTENT_HEADERS = frozenset({"compression", "springBatchFormat"})
+"""Headers that say how a body is to be read."""
 
 
 class Properties(Protocol):
@@ -80,20 +46,64 @@ class Outgoing(NamedTuple):
     body: bytes
 
 
-def decode(offset: int, routing_key: object, properties: Properties, body: bytes) -> Sequence[Message]:
-    """Make one message for each channel that is addressed; all of them share one body.
+def decode(
+    offset: int, routing_key: object, properties: Properties, body: bytes, max_bytes: int = MAX_BODY_BYTES
+) -> Sequence[Message]:
+    """Make one message for each channel that is addressed, and for each part of a batch.
+
+    All messages of one part share one body.
+
+    Args:
+        offset: The offset of the delivery.
+        routing_key: The channel, unless a header names several.
+        properties: The properties of the delivery.
+        body: Its body.
+        max_bytes: The largest body, also after decompression.
 
     Raises:
         Refused: The message cannot be used.
     """
-    channels = _channels(routing_key, properties.headers)
-    kind, body, content_type = _content(properties, body)
-    event = _line(properties.type)
-    message_id = _line(properties.message_id)
+    headers = properties.headers
+    channels = _channels(routing_key, headers)
+    encoding = line(properties.content_encoding).lower()
+    concerned = isinstance(headers, dict) and not _CONTENT_HEADERS.isdisjoint(headers)
+    if concerned or (encoding and encoding not in UTF8):
+        body, encoding = decompressed(properties.content_type, encoding, headers, body, max_bytes)
+        if is_batch(headers):
+            return _batch(offset, channels, properties, encoding, body)
+    return _messages(offset, channels, properties, read(properties.content_type, encoding, body), 0)
+
+
+def _batch(
+    offset: int, channels: Sequence[str], properties: Properties, encoding: str, body: bytes
+) -> Sequence[Message]:
+    try:
+        parts = split(body, max(1, MAX_PARTS // len(channels)))
+    except MalformedError:
+        advice = f"a batch is not of Spring's format lengthHeader4, or has more than {MAX_PARTS} messages"
+        raise Refused("batch", advice) from None
+    contents = [read(properties.content_type, encoding, part) for part in parts]
+    found: list[Message] = []
+    for index, content in enumerate(contents, 1):
+        found += _messages(offset, channels, properties, content, len(contents) - index)
+    return found
+
+
+def _messages(
+    offset: int,
+    channels: Sequence[str],
+    properties: Properties,
+    content: tuple[Kind, bytes, str],
+    following: int,
+) -> Sequence[Message]:
+    kind, body, content_type = content
+    event = line(properties.type)
+    message_id = line(properties.message_id)
     stamp = properties.timestamp
     published_at = float(stamp) if isinstance(stamp, int) else 0.0
     return [
-        Message(offset, name, body, kind, content_type, event, message_id, published_at) for name in channels
+        Message(offset, name, body, kind, content_type, event, message_id, published_at, following)
+        for name in channels
     ]
 
 
@@ -110,7 +120,7 @@ def encode(publication: Publication, now: float) -> Outgoing:
     for name in publication.channels:
         _channel(name)
     for value in (publication.content_type, publication.event, publication.message_id):
-        if value != _line(value) or len(value.encode()) > channel.LONGEST:
+        if value != line(value) or len(value.encode()) > channel.LONGEST:
             raise Refused("property", "a property must be one line of at most 255 bytes")
     text = publication.kind is Kind.TEXT
     properties: dict[str, object] = {
@@ -153,62 +163,3 @@ def _channel(name: object) -> str:
     if fault := channel.fault(name):
         raise Refused("channel", fault)
     return name
-
-
-def _content(properties: Properties, body: bytes) -> tuple[Kind, bytes, str]:
-    """Decide between text and binary; give the body in UTF-8 if it is text, and its content type."""
-    content_type = _line(properties.content_type)
-    media, charset = _media(content_type)
-    if media == _JAVA:
-        raise Refused(
-            "java",
-            "a body is serialized Java; publish a String, or set a JSON converter on the RabbitTemplate",
-        )
-    textual = media in _TEXTUAL or media.startswith("text/") or media.endswith(("+json", "+xml"))
-    if media and not textual:
-        return Kind.BINARY, body, content_type
-    charset = _line(properties.content_encoding).lower() or charset
-    if charset and charset not in _UTF8:
-        return Kind.TEXT, _convert(body, charset), media
-    if _is_utf8(body):
-        return Kind.TEXT, body, content_type
-    if media or charset:
-        raise Refused("charset", "a body declared as text is not UTF-8; set content_encoding to its charset")
-    return Kind.BINARY, body, content_type
-
-
-def _media(content_type: str) -> tuple[str, str]:
-    """Split a content type (RFC 9110 section 8.3.1) in its media type and its charset, in lower case."""
-    media, *parameters = content_type.lower().split(";")
-    charset = ""
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "charset":
-            charset = value.strip().strip('"')
-    media = media.strip()
-    return (media if "/" in media else ""), charset
-
-
-def _convert(body: bytes, charset: str) -> bytes:
-    try:
-        # By the codec's own name: it answers to many others.
-        if codecs.lookup(charset).name in _NO_CHARSETS:
-            raise Refused("charset", "the content encoding is no charset")
-        return body.decode(charset).encode()
-    except LookupError:  # also raised for codecs that are no charsets: zlib, base64 …
-        raise Refused("charset", "the content encoding is no charset known here") from None
-    except ValueError:
-        raise Refused("charset", "a body is not in the charset it declares") from None
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _line(value: object) -> str:
-    """Give a text property that fits in one line of any protocol, or ``""``."""
-    return value if isinstance(value, str) and value.isprintable() else ""

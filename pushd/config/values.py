@@ -116,6 +116,11 @@ class Broker(Section):
     prefetch: Annotated[int, whole(1, 65535)] = key(
         "500", "Unacknowledged messages under way to this instance."
     )
+    max_body_bytes: Size = key(
+        "32MB",
+        "The largest body taken from the broker, also once it is decompressed; larger ones are dropped and "
+        "counted.",
+    )
     heartbeat: Heartbeat = key("30s", "How often an idle connection to the broker proves that it lives.")
     ca_file: PemFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")
     certificate: PemFile = key("", "amqps: our own certificate (PEM), when the broker asks for one.")
@@ -214,6 +219,11 @@ class Auth(Section):
     jwt_secret: str = key("", "jwt: the shared secret (HS256) that signs tokens.", secret=True)
     jwt_audience: str = key("", "jwt: the audience a token must name; empty means any.")
     jwt_issuer: str = key("", "jwt: the issuer a token must name; empty means any.")
+    default_rights: Literal["none", "all"] = key(
+        "none",
+        "jwt: the channels that a connection's token without the claim channels opens. Either way broadcasts "
+        "reach every connection, and a subscription's token opens its channel.",
+    )
 
 
 class Log(Section):

@@ -44,10 +44,11 @@ def _start(
     folder: Path,
     *arguments: str,
     twistd: tuple[str, ...] = ("--nodaemon", "--pidfile="),
+    wrapper: tuple[str, ...] = (),
 ) -> subprocess.Popen[str]:
     program = str(Path(sys.executable).with_name("twistd"))
     return subprocess.Popen(
-        [sys.executable, program, *twistd, "pushd", *arguments],
+        [*wrapper, sys.executable, program, *twistd, "pushd", *arguments],
         cwd=folder,
         env=dict(environ),
         stdout=subprocess.PIPE,
@@ -87,6 +88,34 @@ def test_a_drained_daemon_ends_well(environ: dict[str, str], tmp_path: Path, num
 
     assert (0, "") == (code, errors)
     assert [] == [line for line in lines if not re.match(rf"{_TIME} [a-z]+ +\[pushd[.\w]*\] ", line)]
+
+
+_OTHERS = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGRTMIN)
+
+
+@pytest.mark.parametrize("wrapper", [(), ("nohup",)])
+@pytest.mark.parametrize("last", [signal.SIGTERM, signal.SIGINT])
+def test_no_other_signal_ends_it(
+    environ: dict[str, str], tmp_path: Path, wrapper: tuple[str, ...], last: signal.Signals
+) -> None:
+    """Each is ignored with a line, but for what nohup ignores already; the daemon still drains afterwards."""
+    port = int(environ["PUSHD_LISTEN_ADMIN"].split(":")[1])
+    with _start(environ, tmp_path, wrapper=wrapper) as process:
+        wait_for(lambda: _lives(port), "answer from the admin port")
+        for number in _OTHERS:
+            process.send_signal(number)
+            assert _lives(port)
+        process.send_signal(last)
+        output, _ = process.communicate(timeout=60)
+    assert 0 == process.returncode
+    said = [
+        line.rpartition("] ")[2].partition(" is ignored")[0]
+        for line in output.splitlines()
+        if "ignored" in line
+    ]
+    names = ["SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGRTMIN"]
+    assert sorted(names if wrapper else ["SIGHUP", *names]) == sorted(said)
+    assert "stopped" in output
 
 
 def test_json_lines_are_all_json(environ: dict[str, str], tmp_path: Path) -> None:

@@ -176,6 +176,37 @@ def test_uni_sse_one_offset_on_several_channels() -> None:
     assert expected == UniSseEncoding("all", epoch).join(messages)
 
 
+def batch(*channels: str) -> list[Message]:
+    """Make a batch of two parts at offset 2, channel after channel as the log gives it."""
+    return [Message(2, name, b"1%d" % (1 - left), following=left) for name in channels for left in (1, 0)]
+
+
+@pytest.mark.parametrize("channels", [("c",), ("c", "d")])
+def test_the_parts_of_a_batch(channels: tuple[str, ...]) -> None:
+    """Each part is sent once, in order, though all have one offset; the last event carries the position."""
+    messages = [Message(1, "c", b"0"), *batch(*channels), Message(3, "c", b"0")]
+    assert b"\x81\x010\x81\x0210\x81\x0211\x81\x010" == RawEncoding().join(messages)
+    assert b"id: e1:1\ndata: 0\n\ndata: 10\n\nid: e1:2\ndata: 11\n\nid: e1:3\ndata: 0\n\n" == SseEncoding(
+        epoch
+    ).join(messages)
+
+
+def test_parts_that_come_by_turns() -> None:
+    """The order of channels and parts does not matter, as long as each channel's parts are in order."""
+    first, second, third, fourth = batch("c", "d")
+    assert b"\x81\x0210\x81\x0211" == RawEncoding().join([first, third, second, fourth])
+
+
+def test_centrifugos_offset_comes_with_the_last_part() -> None:
+    """A client shows the offset of its last publication: a part of the batch does not bring it there."""
+    first = b'{"channel":"c","pub":{"data":10}}'
+    second = b'{"channel":"c","pub":{"data":11,"offset":2}}'
+    messages = batch("c")
+    assert frame(TEXT, first) + frame(TEXT, second) == UniEncoding("all").join(messages)
+    events = b"data: " + first + b"\n\nid: e1:2\ndata: " + second + b"\n\n"
+    assert events == UniSseEncoding("all", epoch).join(messages)
+
+
 def test_made_once() -> None:
     """The bytes of a message are the same object for the next one who needs them."""
     raw, message = RawEncoding(), Message(1, "c", b"x" * 200)

@@ -167,6 +167,58 @@ class World:
             self.turn()
 
 
+# Publishers that wait for their message.
+
+
+def test_a_publisher_is_answered_once_a_history_includes_its_message() -> None:
+    """That is when a pass takes the message on: a message above the tip is in the log, but not shown."""
+    world = World()
+    world.join()
+    seen: list[tuple[int, list[int]]] = []
+
+    def look(_: None) -> None:
+        position = world.hub.position
+        found = world.hub.since(Position("e", 0), [BROADCAST]) or []
+        seen.append((position.offset, [message.offset for message in found]))
+
+    world.tell(1)
+    world.hub.holding(1).addCallback(look)
+    assert [] == seen
+    world.now()
+    assert [(1, [1])] == seen
+    world.hub.holding(1).addCallback(look)
+    world.hub.holding(0).addCallback(look)
+    assert 3 == len(seen)
+
+
+def test_a_publisher_waits_for_the_pass_under_way() -> None:
+    """Its message is the next batch's, and becomes part of a history when that begins, not when it ends."""
+    world = World()
+    readers = [world.join(cost=0.02) for _ in range(300)]
+    answered: list[None] = []
+    world.tell(1)
+    world.turn()
+    world.tell(2)
+    world.hub.holding(2).addCallback(answered.append)
+    while world.hub.position.offset < 2:
+        assert [] == answered
+        world.turn()
+    world.turn()
+    assert [None] == answered
+    assert not all(b"2" in reader.written for reader in readers)
+    world.settle()
+
+
+def test_a_reset_answers_publishers() -> None:
+    """Their offsets no longer exist, and what they published is confirmed."""
+    world = World()
+    answered: list[None] = []
+    world.hub.holding(5).addCallback(answered.append)
+    world.hub.reset(0)
+    world.now()
+    assert [None] == answered
+
+
 # Live.
 
 
@@ -225,6 +277,16 @@ def test_ack_with_fan_out() -> None:
     assert [] == world.broker.acked
     world.settle()
     assert [1] == world.broker.acked
+
+
+def test_a_full_socket_does_not_delay_the_ack() -> None:
+    """A pass never waits for a client: the broker's own bound on unacknowledged messages would run out."""
+    world = World()
+    full, other = world.join(), world.join()
+    full.room = False
+    world.tell(1)
+    world.settle()
+    assert ([b"1"], [1]) == (other.written, world.broker.acked)
 
 
 def test_ack_at_the_end() -> None:

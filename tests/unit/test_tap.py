@@ -18,6 +18,7 @@ from twisted.plugin import getPlugins
 from pushd import __version__
 from pushd.config import load
 from pushd.tap import Daemon, Options, makeService
+from tests.support.log import logged
 
 _TWISTD = {"nodaemon": 1, "logfile": None, "syslog": 0}
 
@@ -80,10 +81,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 @pytest.fixture
 def handlers() -> Iterator[None]:
     """Leave the handlers of signals as they were."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
     yield
     for number, handler in before.items():
-        signal.signal(number, handler)
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
 
 
 def test_plugin_names_this_module() -> None:
@@ -287,3 +289,44 @@ def test_first_signal_stops_and_second_ends(capfd: pytest.CaptureFixture[str]) -
 
     assert [reactor.stop] == calls
     assert [signal.SIG_DFL] * 2 == [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+
+@pytest.mark.usefixtures("environment", "handlers")
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (signal.SIGHUP, "SIGHUP"),
+        (signal.SIGQUIT, "SIGQUIT"),
+        (signal.SIGUSR1, "SIGUSR1"),
+        (signal.SIGUSR2, "SIGUSR2"),
+        (signal.SIGALRM, "SIGALRM"),
+        (signal.SIGRTMIN + 1, "signal 35"),
+    ],
+)
+def test_other_signals_are_ignored_with_a_line(number: int, name: str) -> None:
+    """The line is not written by the handler, which may have interrupted the writing of another."""
+    calls: list[tuple[Any, ...]] = []
+    reactor = MemoryReactorClock()
+    reactor.callFromThread = lambda *call: calls.append(call)  # type: ignore[method-assign]
+    _made(_TWISTD, reactor)
+    for function, arguments, _ in reactor.whenRunningHooks:
+        function(*arguments)
+    with logged("pushd.tap") as log:
+        signal.raise_signal(number)
+        assert [] == log.warnings
+        [(say, *arguments)] = calls
+        say(*arguments)
+    [line] = log.warnings
+    assert line.startswith(f"{name} is ignored; SIGTERM and SIGINT stop the daemon")
+
+
+@pytest.mark.usefixtures("environment", "handlers")
+def test_a_signal_that_is_ignored_already_stays_so() -> None:
+    """The program nohup starts it with SIGHUP ignored, and expects that to last."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    reactor = MemoryReactorClock()
+    _made(_TWISTD, reactor)
+    for function, arguments, _ in reactor.whenRunningHooks:
+        function(*arguments)
+    assert signal.SIG_IGN == signal.getsignal(signal.SIGHUP)
+    assert signal.SIG_DFL == signal.getsignal(signal.SIGABRT)

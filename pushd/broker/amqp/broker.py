@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.endpoint import endpoint
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
@@ -49,11 +50,13 @@ class AmqpBroker:
     ) -> None:
         self._section = section
         complaints = Complaints()
+        arrivals = Arrivals(reactor, random)
         self._publisher = Publisher(
             reactor,
             _nodes(reactor, section, f"pushd {instance}, publishing"),
             section.exchange,
             stats,
+            arrivals=arrivals,
             backoff=Backoff(random),
             complaints=complaints,
         )
@@ -61,7 +64,8 @@ class AmqpBroker:
             "clock": reactor,
             "nodes": _nodes(reactor, section, f"pushd {instance}, consuming"),
             "section": section,
-            "intake": Intake(stats),
+            "intake": Intake(stats, section.max_body_bytes),
+            "arrivals": arrivals,
             "backoff": Backoff(random),
             "complaints": complaints,
         }
@@ -80,7 +84,7 @@ class AmqpBroker:
         """Detach and disconnect; fires when nothing is left open."""
         return gatherResults([self._consumer.stop(), self._publisher.stop()]).addCallback(lambda _: None)
 
-    def publish(self, publication: Publication) -> Deferred[None]:
+    def publish(self, publication: Publication) -> Deferred[int]:
         """Publish; see :class:`pushd.interfaces.Broker`."""
         return self._publisher.publish(publication).addErrback(self._unbound)
 
@@ -130,6 +134,7 @@ def _nodes(reactor: Any, section: Section, name: str) -> list[Node]:
                     heartbeat=round(section.heartbeat),
                     name=name,
                 ),
+                section.max_body_bytes,
             ),
         )
         for url in section.urls

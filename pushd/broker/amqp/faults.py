@@ -8,6 +8,8 @@ import re
 from service_identity import VerificationError
 from twisted.internet.error import ConnectError, ConnectionDone
 
+from pushd.broker.amqp.mismatch import advice, parse
+
 __all__ = ["Lost", "explain"]
 
 # What RabbitMQ says (reply codes: AMQP 0-9-1 section 1.3 "constants"), and what an operator can do about it.
@@ -16,9 +18,6 @@ _ADVICE = (
     (403, "amq.default", "reading a stream needs write permission on amq.default, for the marks in it"),
     (403, "access to ", "grant the permission, or declare what is missing beforehand"),
     (404, "home node .* is down", "a node of the stream is still starting, or lost"),
-    (406, "inequivalent arg 'type' for exchange", "pushd needs a fanout exchange"),
-    (406, "inequivalent arg .* for exchange", "pushd needs a durable exchange that is not deleted by itself"),
-    (406, "inequivalent arg .* for queue", "it was declared with other arguments than [broker] configures"),
     (406, "x-queue-type|rabbit_stream_queue", "streams need RabbitMQ 3.9; else use queue = exclusive"),
     (406, "running replica on the local node", "connect to a node that holds a replica of the stream"),
     (530, "vhost", "check the virtual host in [broker] url, and that the user may use it"),
@@ -35,12 +34,16 @@ class Lost(Exception):  # noqa: N818  # what happened, rarely an error
     Attributes:
         code: AMQP's reply code, or 0 when the broker did not give one.
         reason: Why, in one printable line.
+        text: What the broker said, without our advice; ``reason`` when the broker did not say anything.
+        at_once: True if the broker is well: the next attempt need not wait.
     """
 
-    def __init__(self, reason: str, code: int = 0) -> None:
+    def __init__(self, reason: str, code: int = 0, *, text: str = "", at_once: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.text = text or reason
+        self.at_once = at_once
 
 
 def explain(error: BaseException) -> Lost:
@@ -62,10 +65,16 @@ def explain(error: BaseException) -> Lost:
     if not code:
         return Lost(_line(f"{type(error).__name__}: {error}"))
     text = _line(error.reply_text)  # type: ignore[attr-defined]
-    advice = next(
-        (f" ({todo})" for known, said, todo in _ADVICE if known == code and re.search(said, text)), ""
-    )
-    return Lost(f"{code} {text}{advice}", code)
+    todo = _advice(code, text)
+    return Lost(f"{code} {text} ({todo})" if todo else f"{code} {text}", code, text=text)
+
+
+def _advice(code: int, text: str) -> str:
+    """Say what an operator can do about it, or ``""``."""
+    found = parse(text)
+    if found is not None:
+        return advice(found)
+    return next((todo for known, said, todo in _ADVICE if known == code and re.search(said, text)), "")
 
 
 def _line(text: object) -> str:

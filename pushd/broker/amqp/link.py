@@ -7,6 +7,7 @@ says why.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -37,15 +38,26 @@ def login(*, vhost: str, user: str, password: str, heartbeat: int, name: str) ->
     )
 
 
-async def connect(clock: IReactorTime, endpoint: IStreamClientEndpoint, who: ConnectionParameters) -> Link:
+async def connect(
+    clock: IReactorTime,
+    endpoint: IStreamClientEndpoint,
+    who: ConnectionParameters,
+    max_body_bytes: int = sys.maxsize,
+) -> Link:
     """Connect and log in; nothing is left open when that fails or is cancelled.
+
+    Args:
+        clock: For heartbeats.
+        endpoint: Where to.
+        who: Who logs in.
+        max_body_bytes: The largest body that is delivered, see :class:`Wire`.
 
     Raises:
         Lost: It did not work out.
     """
     # pika logs with tracebacks what we say in one line, and spends time on every frame doing so.
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    wire = Wire(clock, who)
+    wire = Wire(clock, who, max_body_bytes)
     link = Link(wire)
     try:
         await connectProtocol(endpoint, wire)

@@ -7,10 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 
 from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.intake import messages
 from pushd.broker.amqp.link import Channel, Link
-from pushd.broker.codec import Refused, decode
+from pushd.broker.codec import MAX_BODY_BYTES, Refused
 from pushd.broker.marks import Life, Mark
 from pushd.interfaces import Page, ReadError
 from pushd.message import Message
@@ -22,6 +24,9 @@ _PREFETCH = 200
 
 _SILENCE = 10.0
 """Seconds without a record after which reading is given up."""
+
+_TICK = 1.0
+"""Seconds for which a record may stay unacknowledged, and between two looks at the silence."""
 
 _RECORD = 200
 """Bytes that count for a record besides its body, so that a page of empty ones has an end too."""
@@ -38,9 +43,17 @@ def offset_of(properties: Any) -> int:
 
 
 async def read_page(  # noqa: PLR0917  # called in one place
-    clock: IReactorTime, link: Link, stream: str, after: int, until: int, max_bytes: int
+    clock: IReactorTime,
+    link: Link,
+    stream: str,
+    after: int,
+    until: int,
+    max_bytes: int,
+    max_body_bytes: int = MAX_BODY_BYTES,
 ) -> Page:
     """Give the messages with ``after < offset <= until``; see :meth:`pushd.interfaces.Broker.read`.
+
+    ``max_body_bytes`` is the largest body of a message, also once it is decompressed.
 
     Raises:
         ReadError: They cannot be read.
@@ -56,8 +69,9 @@ async def read_page(  # noqa: PLR0917  # called in one place
             begins = max(after, min(offset - 1, until))
         reached = max(reached, min(offset, until))
         if after < offset <= until and Mark.read(properties.headers) is None:
-            room -= len(body) + _RECORD
-            found.extend(_decode(offset, routing_key, properties, body))
+            record = _decode(offset, routing_key, properties, body, max_body_bytes)
+            found.extend(record)
+            room -= _cost(body, record)
         return reached == until or (room <= 0 and reached > after)
 
     try:
@@ -133,20 +147,33 @@ async def _scan(  # noqa: PLR0917  # called in here only
 
 
 class _Scan:
-    """One reading."""
+    """One reading.
+
+    Args:
+        clock: Measures the silence and runs the regular acknowledgement.
+        channel: Where the records come from.
+        visit: Takes each record.
+    """
 
     def __init__(self, clock: IReactorTime, channel: Channel, visit: _Visit) -> None:
         self.over: Deferred[None] = Deferred()
+        self._clock = clock
         self._channel = channel
         self._visit = visit
-        self._silence = clock.callLater(_SILENCE, self.fail, Lost("the stream sends nothing"))
+        self._delivered = self._acknowledged = 0
+        self._heard_at = clock.seconds()
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+        self._ticking.start(_TICK, now=False)
 
     def deliver(self, tag: int, routing_key: object, properties: Any, body: bytes) -> None:
+        """Take one record."""
         if self.over.called:
             return
-        self._silence.reset(_SILENCE)
-        if tag % (_PREFETCH // 4) == 0:
-            self._channel.ack(tag)
+        self._heard_at = self._clock.seconds()
+        self._delivered = tag
+        if tag - self._acknowledged >= _PREFETCH // 4:
+            self._acknowledge()
         try:
             if properties is not None and self._visit(offset_of(properties), routing_key, properties, body):
                 self.over.callback(None)
@@ -154,18 +181,40 @@ class _Scan:
             self.over.errback()
 
     def fail(self, error: Exception) -> None:
+        """End the reading with an error, unless it is over."""
         if not self.over.called:
             self.over.errback(error)
 
     def end(self) -> None:
-        if self._silence.active():
-            self._silence.cancel()
+        """Stop the regular work; the result is nobody's any more."""
+        self._ticking.stop()
         self.over.addErrback(lambda _: None)  # nobody waits any more
 
+    def _acknowledge(self) -> None:
+        if self._delivered > self._acknowledged:
+            self._acknowledged = self._delivered
+            self._channel.ack(self._delivered)
 
-def _decode(offset: int, routing_key: object, properties: Any, body: bytes) -> Sequence[Message]:
+    def _tick(self) -> None:
+        """Acknowledge what came in the last second; give up when nothing comes for long.
+
+        A slow reading would otherwise keep its first records unacknowledged beyond RabbitMQ's timeout.
+        """
+        self._acknowledge()
+        if self._clock.seconds() - self._heard_at >= _SILENCE:
+            self.fail(Lost("the stream sends nothing"))
+
+
+def _cost(body: bytes, record: Sequence[Message]) -> int:
+    """Return the bytes that count for a record: what came, or what it became if that is more."""
+    return max(len(body), sum(len(message.body) for message in record)) + _RECORD * max(1, len(record))
+
+
+def _decode(
+    offset: int, routing_key: object, properties: Any, body: bytes, max_bytes: int
+) -> Sequence[Message]:
     """Decode what has been counted and logged when it came for the first time."""
     try:
-        return decode(offset, routing_key, properties, body)
+        return messages(offset, routing_key, properties, body, max_bytes)
     except Refused:
         return ()

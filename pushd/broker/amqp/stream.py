@@ -16,12 +16,13 @@ from twisted.logger import Logger
 
 from pushd.broker.amqp.canary import Canary
 from pushd.broker.amqp.consumer import Consumer
+from pushd.broker.amqp.declaration import StreamDeclaration
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.outbox import Unroutable
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.amqp.reader import find_end, offset_of, read_page, scan_marks
 from pushd.broker.amqp.session import Session
-from pushd.broker.amqp.topology import declare_exchange, declare_stream
+from pushd.broker.amqp.topology import declare_exchange
 from pushd.broker.marks import Found, Life, Mark, OtherLife
 from pushd.interfaces import Page, PublishError, ReadError
 
@@ -51,6 +52,7 @@ class StreamConsumer(Consumer):
         self._publisher = publisher
         self._max_age = max_age
         self._canary = Canary(random)
+        self._declaration = StreamDeclaration(self._section)
         self._life = Life()
         self._session: Session | None = None
         self._fresh = True
@@ -60,12 +62,16 @@ class StreamConsumer(Consumer):
         session = self._session
         if session is None or not self.attached:
             return fail(ReadError("the stream is not attached"))
-        stream = self._section.stream
-        return Deferred.fromCoroutine(read_page(self._clock, session.link, stream, after, until, max_bytes))
+        section = self._section
+        return Deferred.fromCoroutine(
+            read_page(
+                self._clock, session.link, section.stream, after, until, max_bytes, section.max_body_bytes
+            )
+        )
 
     async def _prepare(self, session: Session) -> None:
         await declare_exchange(session.link, self._section.exchange)
-        await declare_stream(session.link, self._section)
+        await self._declaration.declare(session.link)
         await self._wait_for_publisher()
         nonce = self._canary.send(self._clock.seconds())
         resume = self._life.begin(nonce)
@@ -102,7 +108,11 @@ class StreamConsumer(Consumer):
         if properties is None:
             self._hand_on(tag, self.offset, routing_key, None, body)  # to be counted
             return
-        offset = offset_of(properties)
+        try:
+            offset = offset_of(properties)
+        except (KeyError, TypeError):
+            session.end(Lost(f"{self._section.stream} is no stream: a delivery from it has no offset"))
+            return
         mark = Mark.read(properties.headers)
         try:
             if self._fresh:
@@ -117,7 +127,7 @@ class StreamConsumer(Consumer):
                 self._window.skipped(tag)
         except OtherLife as other:
             self._life.forget()
-            session.end(Lost(str(other)))
+            session.end(Lost(str(other), at_once=True))
 
     def _begin(self, offset: int, mark: Mark | None) -> None:
         floor = self._life.first(offset, mark)

@@ -1,6 +1,6 @@
-"""What has to exist at the broker: the exchange applications publish to, and what we read from.
+"""What has to exist at the broker besides the stream: the exchange, a private queue, bindings.
 
-Each is declared as it must be, so that one which is otherwise is refused with a reason. Without the
+Each is declared as it must be, so that the broker refuses one that differs, with a reason. Without the
 permission to declare, it is enough that it exists.
 """
 
@@ -14,9 +14,10 @@ from pushd.broker.amqp.link import Link
 if TYPE_CHECKING:
     from pushd.config import Broker
 
-__all__ = ["bind", "declare_exchange", "declare_private_queue", "declare_stream", "segment_bytes"]
+__all__ = ["ACCESS_REFUSED", "bind", "declare_exchange", "declare_private_queue", "once", "segment_bytes"]
 
-_ACCESS_REFUSED = 403
+ACCESS_REFUSED = 403
+"""AMQP's reply code for a missing permission."""
 
 _SEGMENTS = 20
 """Retention removes whole segments only, so a stream needs many; RabbitMQ's default is 500 MB each."""
@@ -32,24 +33,6 @@ async def declare_exchange(link: Link, name: str) -> None:
         Lost: There is none, or another kind.
     """
     await _declare(link, "exchange_declare", {"exchange": name}, {"exchange_type": "fanout", "durable": True})
-
-
-async def declare_stream(link: Link, section: Broker) -> None:
-    """Have the stream, bound to the exchange.
-
-    Raises:
-        Lost: There is none, or something else of that name.
-    """
-    arguments = {
-        "x-queue-type": "stream",
-        "x-max-age": f"{max(1, round(section.stream_max_age))}s",
-        "x-max-length-bytes": section.stream_max_bytes,
-        "x-stream-max-segment-size-bytes": segment_bytes(section.stream_max_bytes),
-    }
-    await _declare(
-        link, "queue_declare", {"queue": section.stream}, {"durable": True, "arguments": arguments}
-    )
-    await bind(link, section.stream, section.exchange)
 
 
 async def declare_private_queue(link: Link, section: Broker) -> str:
@@ -75,11 +58,11 @@ def segment_bytes(stream_bytes: int) -> int:
 
 async def _declare(link: Link, method: str, name: dict[str, object], arguments: dict[str, object]) -> None:
     try:
-        await _once(link, method, **name, **arguments)
+        await once(link, method, **name, **arguments)
     except Lost as refused:
-        if refused.code != _ACCESS_REFUSED:
+        if refused.code != ACCESS_REFUSED:
             raise
-        await _once(link, method, **name, passive=True)
+        await once(link, method, **name, passive=True)
 
 
 async def bind(link: Link, queue: str, exchange: str) -> None:
@@ -88,11 +71,15 @@ async def bind(link: Link, queue: str, exchange: str) -> None:
     Raises:
         Lost: The exchange is gone, or this is not allowed.
     """
-    await _once(link, "queue_bind", queue=queue, exchange=exchange)
+    await once(link, "queue_bind", queue=queue, exchange=exchange)
 
 
-async def _once(link: Link, method: str, **arguments: object) -> None:
-    """Call on a channel of its own: whatever is refused takes the channel with it."""
+async def once(link: Link, method: str, **arguments: object) -> None:
+    """Call a method on a channel of its own, because a refusal closes the channel.
+
+    Raises:
+        Lost: It is refused, or the connection is gone.
+    """
     channel = await link.channel()
     await channel.call(method, **arguments)
     channel.close()

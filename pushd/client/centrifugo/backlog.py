@@ -73,7 +73,7 @@ class Backlog:
             raise RefusedError(UNRECOVERABLE)
         page = messages[: request.limit] if request.limit > 0 else messages
         # At least one, or nobody could ever go on from there.
-        return page[: max(1, self._fitting(page))]
+        return messages[: _whole(messages, max(1, self._fitting(page)))]
 
     def _from(self, channel: str, request: History) -> list[Message] | None:
         """Order the messages as asked, from the position asked for: after it, or backwards from before it."""
@@ -107,6 +107,16 @@ class Backlog:
                 break
             count += 1
         return count
+
+
+def _whole(messages: list[Message], count: int) -> int:
+    """Return ``count``, or more where it would cut a batch.
+
+    A client asks for what follows a page by the page's last offset, which all parts of a batch share.
+    """
+    while 0 < count < len(messages) and messages[count].offset == messages[count - 1].offset:
+        count += 1
+    return count
 
 
 def _up_to(level: int, messages: list[Message]) -> list[Message]:

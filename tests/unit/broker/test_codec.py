@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass
+from struct import pack
 
 import pytest
 
@@ -177,9 +180,7 @@ def test_utf8_is_not_copied(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "gzip",
         "base64",
-        "zlib",
         "no-such",
         "idna",
         "unicode_escape",
@@ -191,6 +192,138 @@ def test_utf8_is_not_copied(name: str) -> None:
 def test_no_charset(name: str) -> None:
     """A content encoding that is no charset is refused, in whichever way it is written."""
     assert refused(content_encoding=name) == "charset"
+
+
+_GBK = "测试".encode("gbk")
+
+
+@pytest.mark.parametrize("name", ["identity", "7bit", "8bit", "BINARY", "Identity"])
+def test_unencoded(name: str) -> None:
+    """These values say that nothing was done to the body; its content type may still name a charset."""
+    body = "测试".encode()
+    assert only(body, content_encoding=name).body is body
+    assert only(_GBK, content_encoding=name, content_type="text/plain; charset=gbk").body == body
+    assert only(b"\xff", content_encoding=name).kind is Kind.BINARY
+
+
+@pytest.mark.parametrize(
+    ("encoding", "charset"),
+    [
+        ("gzip", "utf-8"),
+        ("GZIP", "utf-8"),
+        ("gzip:UTF-8", "utf-8"),
+        ("gzip, utf-8", "utf-8"),
+        ("gzip;GBK", "gbk"),
+        ("UTF-8, gzip", "utf-8"),
+        ("gzip:binary", "utf-8"),
+    ],
+)
+def test_compressed_text(encoding: str, charset: str) -> None:
+    """A body is decompressed first, and then read in its charset."""
+    message = only(
+        gzip.compress("测试".encode(charset)), content_encoding=encoding, content_type="text/plain"
+    )
+    assert ("测试".encode(), Kind.TEXT, "text/plain") == (message.body, message.kind, message.content_type)
+
+
+def test_compressed_without_a_type() -> None:
+    """The bytes decide once they can be read."""
+    assert only(gzip.compress(b"abc"), content_encoding="gzip").kind is Kind.TEXT
+    assert only(gzip.compress(b"\xff"), content_encoding="gzip").kind is Kind.BINARY
+
+
+def test_compressed_twice() -> None:
+    """The compression that was applied last stands first, as Spring writes it; more than two are refused."""
+    body = zlib.compress(gzip.compress(b"abc"))
+    assert only(body, content_encoding="deflate:gzip:utf-8").body == b"abc"
+    assert refused(zlib.compress(body), content_encoding="deflate:deflate:gzip") == "compression"
+
+
+@pytest.mark.parametrize("value", ["application/x-gzip", "gzip", " application/zlib "])
+def test_compressed_by_kombu(value: str) -> None:
+    """The charset stands in the content encoding, the compression in a header."""
+    message = only(
+        zlib.compress(_GBK),
+        content_encoding="gbk",
+        content_type="application/json",
+        headers={"compression": value},
+    )
+    assert "测试".encode() == message.body
+
+
+@pytest.mark.parametrize("value", ["none", 5, None, True, ["gzip"], ""])
+def test_another_header_called_compression(value: object) -> None:
+    """A value that names no compression does not concern the body."""
+    assert only(b"abc", headers={"compression": value}).body == b"abc"
+
+
+def test_compressed_binary() -> None:
+    """It is decompressed like text; what is not in the format named is passed on as it came."""
+    message = only(gzip.compress(b"\xff"), content_type="image/x", content_encoding="gzip")
+    assert (b"\xff", Kind.BINARY) == (message.body, message.kind)
+    for encoding in ("gzip", "zstd"):
+        assert only(b"abc", content_type="image/x", content_encoding=encoding).body == b"abc"
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(b"abc", "gzip"), (b"abc", "zstd"), (b"abc", "br:utf-8")])
+def test_what_cannot_be_decompressed(body: bytes, encoding: str) -> None:
+    """Text that nobody could read is refused."""
+    assert refused(body, content_encoding=encoding) == "compression"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "image/x", None])
+def test_a_bomb(content_type: object) -> None:
+    """A body that would become larger than the bound is refused as too large."""
+    bomb = gzip.compress(bytes(1001))
+    with pytest.raises(Refused, match="max_body_bytes") as caught:
+        decode(7, "", Bare(content_encoding="gzip", content_type=content_type), bomb, 1000)
+    assert caught.value.kind == "size"
+    assert 1 == len(decode(7, "", Bare(content_encoding="gzip", content_type=content_type), bomb, 1001))
+
+
+def batch(*parts: bytes) -> bytes:
+    """Make the body of Spring's batch."""
+    return b"".join(pack(">i", len(part)) + part for part in parts)
+
+
+_BATCH = {"springBatchFormat": "lengthHeader4", "amqp_batchSize": 3}
+
+
+def test_a_batch() -> None:
+    """Its messages share the offset, and each says how many follow on its channel."""
+    messages = decode(
+        7, "a", Bare(headers=_BATCH, message_id="m", content_type="text/plain"), batch(b"x", b"", b"z")
+    )
+    assert [(b"x", 2), (b"", 1), (b"z", 0)] == [(m.body, m.following) for m in messages]
+    assert {(7, "a", "m", Kind.TEXT)} == {(m.offset, m.channel, m.message_id, m.kind) for m in messages}
+
+
+def test_a_batch_to_several_channels() -> None:
+    """All of its messages reach each channel, in order."""
+    messages = decode(7, "", Bare(headers={**_BATCH, "channels": "a,b"}), batch(b"x", b"y"))
+    assert [("a", b"x", 1), ("b", b"x", 1), ("a", b"y", 0), ("b", b"y", 0)] == [
+        (m.channel, m.body, m.following) for m in messages
+    ]
+
+
+def test_a_compressed_batch() -> None:
+    """It is decompressed as a whole, and each message has the charset."""
+    properties = Bare(headers=_BATCH, content_encoding="gzip:gbk", content_type="text/plain")
+    messages = decode(7, "", properties, gzip.compress(batch(_GBK, b"x")))
+    assert ["测试".encode(), b"x"] == [message.body for message in messages]
+
+
+def test_a_malformed_batch() -> None:
+    """It is refused as a whole, and so is one whose messages cannot be used."""
+    assert refused(b"\0\0\0\5abc", headers=_BATCH) == "batch"
+    assert refused(batch(b"x", b"\xff"), headers=_BATCH, content_type="text/plain") == "charset"
+    assert refused(batch(*[b""] * 10_001), headers=_BATCH) == "batch"
+    assert refused(batch(*[b""] * 5_001), headers={**_BATCH, "channels": "a,b"}) == "batch"
+
+
+def test_another_batch_format() -> None:
+    """An unknown format is no batch."""
+    assert only(b"x", headers={"springBatchFormat": "other"}).body == b"x"
 
 
 def test_not_in_its_charset() -> None:

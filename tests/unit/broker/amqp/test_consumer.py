@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
 from pushd.broker.amqp.intake import Intake
@@ -28,6 +29,7 @@ class Rig:
         self.stats = Stats()
         self.node = FakeNode()
         self.heard = Heard()
+        self.arrivals = Arrivals(self.clock, Random(1))
         self.consumer = ExclusiveConsumer(
             Random(1),
             clock=self.clock,
@@ -35,6 +37,7 @@ class Rig:
             section=Broker(exchange="x", queue="exclusive", prefetch=8),
             intake=Intake(self.stats),
             backoff=Backoff(Random(1), 1, 1),
+            arrivals=self.arrivals,
             complaints=Complaints(),
         )
 
@@ -97,6 +100,51 @@ def test_what_cannot_be_used_is_acknowledged_by_itself(rig: Rig) -> None:
     for tag in (1, 2):
         rig.deliver(tag, content_type="application/x-java-serialized-object")
     assert ([], [2], {"java": 2}) == (rig.heard.told("message"), rig.channel.acks, dict(rig.stats.dropped))
+
+
+def test_acknowledges_the_rest_within_a_second_of_quiet(rig: Rig) -> None:
+    """A broker closes the channel that leaves a finished delivery unacknowledged for long."""
+    rig.deliver(1)
+    rig.consumer.ack(1)
+    rig.clock.advance(0.9)
+    assert [] == rig.channel.acks
+    rig.clock.advance(0.1)
+    assert [1] == rig.channel.acks
+    rig.clock.advance(60)
+    assert [1] == rig.channel.acks
+
+
+def test_acknowledges_a_dropped_message_within_a_second(rig: Rig) -> None:
+    """A message that decodes to nothing is finished when it arrives."""
+    rig.deliver(1, content_type="application/x-java-serialized-object")
+    rig.clock.advance(1)
+    assert [1] == rig.channel.acks
+
+
+def test_acknowledges_no_message_that_is_still_being_served(rig: Rig) -> None:
+    """However long that takes: the broker's own bound applies then."""
+    rig.deliver(1)
+    rig.deliver(2)
+    rig.consumer.ack(1)
+    rig.clock.advance(60)
+    assert [1] == rig.channel.acks
+
+
+def test_a_reset_finishes_what_it_makes_the_listener_forget(rig: Rig) -> None:
+    """The listener acknowledges none of these messages any more."""
+    rig.deliver(1)
+    rig.consumer._reset(1)
+    rig.clock.advance(1)
+    assert [1] == rig.channel.acks
+
+
+def test_one_timer_however_many_messages(rig: Rig) -> None:
+    """Acknowledging after quiet starts no timer per message."""
+    before = len(rig.clock.getDelayedCalls())
+    for tag in range(1, 100):
+        rig.deliver(tag)
+        rig.consumer.ack(tag)
+    assert before == len(rig.clock.getDelayedCalls())
 
 
 def test_an_error_of_its_channel(rig: Rig, log: Log) -> None:
@@ -219,3 +267,18 @@ def test_rebind_before_the_start() -> None:
     rig = Rig()
     rig.consumer.rebind()
     assert ([], "connecting") == (rig.node.links, rig.consumer.trouble)
+
+
+def test_a_publisher_hears_of_its_delivery(rig: Rig) -> None:
+    """After the message has been told; also when the message is dropped, or its properties cannot be read."""
+    seen: list[tuple[int, int]] = []
+    for correlation_id in ("a", "b", "c"):
+        arrived = rig.arrivals.expect(correlation_id)
+        arrived.addCallback(lambda offset: seen.append((offset, len(rig.heard.told("message")))))
+    rig.deliver(1, correlation_id="a")
+    rig.channel.deliver(2, "", None, b"x")
+    rig.deliver(3, correlation_id="b", content_type="application/x-java-serialized-object")
+    assert [(1, 1), (0, 1)] == seen
+    rig.channel.lose()
+    assert [(1, 1), (0, 1), (0, 1)] == seen
+    rig.again()

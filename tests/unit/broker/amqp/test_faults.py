@@ -68,6 +68,21 @@ def test_advice(code: int, text: str, advice: str) -> None:
     assert advice in lost.reason.removeprefix(f"{code} {text}")
 
 
+def test_the_advice_names_the_argument_that_differs() -> None:
+    """An operator reads which side has what, and not a guess."""
+    text = (
+        "PRECONDITION_FAILED - inequivalent arg 'alternate-exchange' for exchange 'e' in vhost '/': "
+        "received none but current is the value 'other' of type 'longstr'"
+    )
+    lost = explain(ClosedError(406, text))
+    assert lost.reason.endswith(
+        "(alternate-exchange: the exchange has other, pushd declares none; "
+        "declare the exchange without this argument, and set it by a policy)"
+    )
+    assert "durable" not in lost.reason
+    assert (text, False) == (lost.text, lost.at_once)
+
+
 def test_without_advice() -> None:
     """What RabbitMQ says for itself is passed on."""
     assert (

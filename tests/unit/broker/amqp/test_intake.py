@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pushd.broker.amqp.header import ContentHeader
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.codec import Properties
 from pushd.stats import Stats
@@ -68,3 +70,22 @@ def test_our_own_mistake(intake: Intake, stats: Stats) -> None:
         assert not intake.decode(1, "", Broken(), b"x")
     assert {"internal": 1} == dict(stats.dropped)
     assert len(log.tracebacks) == 1
+
+
+def test_a_body_that_is_too_large(stats: Stats) -> None:
+    """It is one kind of fault, whether it came so or becomes so, and the advice names the key."""
+    intake = Intake(stats, 100)
+    with logged("pushd.broker") as log:
+        assert not intake.decode(1, "", ContentHeader(too_large=True), b"")
+        assert not intake.decode(2, "", properties(content_encoding="gzip"), gzip.compress(bytes(101)))
+        assert 1 == len(intake.decode(3, "", properties(content_encoding="gzip"), gzip.compress(bytes(100))))
+    assert {"size": 2} == dict(stats.dropped)
+    [warning] = log.warnings
+    assert "max_body_bytes of [broker]" in warning
+
+
+def test_properties_that_only_our_decoder_reads(intake: Intake, stats: Stats) -> None:
+    """They are as good as any."""
+    [message] = intake.decode(5, "a", ContentHeader(headers={"channels": ["b"]}, message_id="m"), b"x")
+    assert ("b", "m", b"x") == (message.channel, message.message_id, message.body)
+    assert not stats.dropped

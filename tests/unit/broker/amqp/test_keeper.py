@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 import pytest
@@ -27,16 +28,23 @@ class Fixed(Random):
 
 
 class Rig:
-    """A keeper of two nodes, and everything it does."""
+    """A keeper of two nodes, and everything it does.
 
-    def __init__(self) -> None:
+    Args:
+        names: The nodes.
+        silent: Those of them that never answer.
+    """
+
+    def __init__(self, names: str = "ab", silent: str = "") -> None:
+        self.silent = silent
+        self.given_up: list[str] = []
         self.clock = Clock()
         self.links: list[FakeLink] = []
         self.tried: list[str] = []
         self.sessions: list[Session] = []
         self.connecting: Deferred[FakeLink] | None = None
         self.preparing: Deferred[None] = succeed(None)
-        nodes = [Node(name, lambda name=name: self.connect(name)) for name in ("a", "b")]
+        nodes = [Node(name, lambda name=name: self.connect(name)) for name in names]
         self.keeper = Keeper(
             self.clock,
             nodes,
@@ -49,6 +57,8 @@ class Rig:
     async def connect(self, name: str) -> FakeLink:
         """Connect, or wait."""
         self.tried.append(name)
+        if name in self.silent:
+            return await Deferred(lambda _: self.given_up.append(name))
         if self.connecting is not None:
             return await self.connecting
         self.links.append(FakeLink())
@@ -61,10 +71,9 @@ class Rig:
         self.keeper.works()
 
 
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    """One that is stopped in the end, for no coroutine is to be left hanging."""
-    rig = Rig()
+@contextmanager
+def ended(rig: Rig) -> Iterator[Rig]:
+    """Stop it in the end, for no coroutine and no delay is to be left."""
     yield rig
     done: list[None] = []
     rig.keeper.stop().addCallback(done.append)
@@ -72,6 +81,21 @@ def rig() -> Iterator[Rig]:
         if link.lost is None:
             link.lose()
     assert done
+    assert [] == rig.clock.getDelayedCalls()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    """Two nodes."""
+    with ended(Rig()) as rig:
+        yield rig
+
+
+@pytest.fixture
+def alone() -> Iterator[Rig]:
+    """A single node."""
+    with ended(Rig("a")) as rig:
+        yield rig
 
 
 @pytest.fixture
@@ -96,15 +120,124 @@ def test_works(rig: Rig) -> None:
 
 
 def test_lost_and_found(rig: Rig, log: Log) -> None:
-    """What is lost is said, closed, and tried at the next node after a delay."""
+    """What is lost is said, closed, and tried at the next node nearly at once."""
     rig.keeper.start()
     rig.links[0].lose("why")
     assert rig.keeper.trouble == "a: why"
     assert ["trouble with the broker at a: why"] == log.warnings
-    rig.clock.advance(0.9)
+    rig.clock.advance(0.09)
     assert ["a"] == rig.tried
-    rig.clock.advance(0.1)
+    rig.clock.advance(0.02)
     assert (["a", "b"], "") == (rig.tried, rig.keeper.trouble)
+
+
+def test_the_back_off_comes_after_a_full_round(rig: Rig) -> None:
+    """Each node has its turn before there is a wait."""
+    rig.keeper.start()
+    rig.links[0].lose()
+    rig.clock.advance(0.1)
+    rig.links[1].lose()
+    rig.clock.advance(0.99)
+    assert ["a", "b"] == rig.tried
+    rig.clock.advance(0.01)
+    assert ["a", "b", "a"] == rig.tried
+
+
+def test_a_single_node_is_waited_for(alone: Rig) -> None:
+    """Its first loss is a full round."""
+    alone.keeper.start()
+    alone.links[0].lose()
+    alone.clock.advance(0.99)
+    assert ["a"] == alone.tried
+    alone.clock.advance(0.01)
+    assert ["a", "a"] == alone.tried
+
+
+def test_silent_nodes_first(log: Log) -> None:
+    """Each has half a second for itself, then the next is tried beside it; those that lose are given up."""
+    with ended(Rig("abcd", silent="abc")) as rig:
+        rig.keeper.start()
+        for _ in range(3):
+            rig.clock.advance(0.5)
+        assert (["a", "b", "c", "d"], "") == (rig.tried, rig.keeper.trouble)
+        assert ["a", "b", "c"] == rig.given_up
+        assert [
+            f"trouble with the broker at {name}: the broker does not answer, another node is used"
+            for name in "abc"
+        ] == log.warnings
+
+
+def test_stop_while_several_are_tried(log: Log) -> None:
+    """All of them are given up, without a word."""
+    with ended(Rig("ab", silent="ab")) as rig:
+        rig.keeper.start()
+        rig.clock.advance(0.5)
+        assert stopped(rig)
+        assert (["a", "b"], []) == (rig.given_up, log.warnings)
+
+
+def test_another_life_is_no_outage(alone: Rig) -> None:
+    """The broker is well: the next attempt does not wait for the back-off of the outage before."""
+    alone.connecting = Deferred()
+    alone.keeper.start()
+    for _ in range(4):
+        connecting, alone.connecting = alone.connecting, Deferred()
+        connecting.errback(OSError("closed"))
+        alone.clock.advance(8)
+    alone.connecting, waiting = None, alone.connecting
+    waiting.callback(FakeLink())
+    alone.sessions[0].end(Lost("another life", at_once=True))
+    alone.sessions[0].link.lose()  # type: ignore[attr-defined]
+    alone.clock.advance(0)
+    assert 2 == len(alone.sessions)
+    assert "" == alone.keeper.trouble
+
+
+def test_other_lives_in_quick_succession_do_not_spin(alone: Rig) -> None:
+    """The second within ten seconds waits, and the third longer; after that it is like the first."""
+    alone.keeper.start()
+    for delay in (0, 1, 2):
+        alone.sessions[-1].end(Lost("another life", at_once=True))
+        alone.links[-1].lose()
+        count = len(alone.sessions)
+        if delay:
+            alone.clock.advance(delay - 0.01)
+            assert count == len(alone.sessions)
+        alone.clock.advance(0.01)
+        assert count + 1 == len(alone.sessions)
+    alone.clock.advance(10)
+    alone.sessions[-1].end(Lost("another life", at_once=True))
+    alone.links[-1].lose()
+    alone.clock.advance(0)
+    assert 5 == len(alone.sessions)
+
+
+def test_another_life_is_read_at_the_same_node(rig: Rig) -> None:
+    """There is nothing wrong with it."""
+    rig.keeper.start()
+    rig.sessions[-1].end(Lost("another life", at_once=True))
+    rig.links[-1].lose()
+    rig.clock.advance(0)
+    assert ["a", "a"] == rig.tried
+
+
+def test_hurry(alone: Rig) -> None:
+    """Who knows that the broker is back cuts the back-off short, but not to less than a second."""
+    alone.keeper.hurry()
+    alone.keeper.start()
+    alone.keeper.hurry()
+    alone.links[-1].lose()
+    alone.clock.advance(1)
+    alone.links[-1].lose()  # the second delay is two seconds
+    alone.clock.advance(0.5)
+    count = len(alone.tried)
+    alone.keeper.hurry()
+    alone.clock.advance(0)
+    assert count == len(alone.tried)
+    alone.clock.advance(0.5)
+    alone.keeper.hurry()
+    alone.clock.advance(0)
+    assert count + 1 == len(alone.tried)
 
 
 def test_ended_by_the_session(rig: Rig) -> None:
@@ -149,14 +282,20 @@ def test_refused(rig: Rig, log: Log) -> None:
 
 def test_no_answer(rig: Rig) -> None:
     """A node that does not answer is given up after ten seconds, before and after the login."""
-    rig.connecting = Deferred()
+    rig.silent = "ab"
     rig.keeper.start()
-    rig.clock.advance(10)
+    rig.clock.advance(0.5)
+    rig.clock.advance(9.5)
     assert rig.keeper.trouble == "a: the broker did not answer within 10 seconds"
-    rig.connecting, rig.preparing = None, Deferred()
+    rig.clock.advance(0.5)
+    assert (rig.keeper.trouble, ["a", "b"]) == (
+        "b: the broker did not answer within 10 seconds",
+        rig.given_up,
+    )
+    rig.silent, rig.preparing = "", Deferred()
     rig.clock.advance(1)
     rig.clock.advance(10)
-    assert rig.keeper.trouble == "b: the broker did not answer within 10 seconds"
+    assert rig.keeper.trouble == "a: the broker did not answer within 10 seconds"
     assert rig.links[0].closing is not None
 
 
@@ -191,21 +330,21 @@ def test_our_own_mistake(rig: Rig, log: Log) -> None:
     assert (["a", "b"], "", 1) == (rig.tried, rig.keeper.trouble, len(log.tracebacks))
 
 
-def test_back_off_resets_only_after_working_for_a_while(rig: Rig) -> None:
+def test_back_off_resets_only_after_working_for_a_while(alone: Rig) -> None:
     """A session that works and is lost at once is no success; one that lasts is."""
-    rig.keeper.start()
+    alone.keeper.start()
     for delay in (1, 2, 4):
-        rig.links[-1].lose()
-        count = len(rig.tried)
-        rig.clock.advance(delay - 0.01)
-        assert count == len(rig.tried)
-        rig.clock.advance(0.01)
-        assert count + 1 == len(rig.tried)
-    rig.clock.advance(10)
-    rig.links[-1].lose()
-    count = len(rig.tried)
-    rig.clock.advance(1)
-    assert count + 1 == len(rig.tried)
+        alone.links[-1].lose()
+        count = len(alone.tried)
+        alone.clock.advance(delay - 0.01)
+        assert count == len(alone.tried)
+        alone.clock.advance(0.01)
+        assert count + 1 == len(alone.tried)
+    alone.clock.advance(10)
+    alone.links[-1].lose()
+    count = len(alone.tried)
+    alone.clock.advance(1)
+    assert count + 1 == len(alone.tried)
 
 
 def test_stop_before_the_start(rig: Rig) -> None:

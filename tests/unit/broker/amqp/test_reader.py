@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.header import ContentHeader
 from pushd.broker.amqp.reader import find_end, read_page, scan_marks
 from pushd.broker.marks import Life, Mark
 from pushd.interfaces import ReadError
@@ -116,6 +118,24 @@ def test_bodies_and_records_fill_a_page(reading: Reading) -> None:
     assert (0, [1, 2], 2) == reading.page
 
 
+def test_what_a_record_becomes_fills_a_page(reading: Reading) -> None:
+    """A small record may decompress to a large message: a page bounds what it holds."""
+    reading.back(0, 9, most=1000)
+    for offset in (1, 2):
+        headers = {"x-stream-offset": offset}
+        properties = SimpleNamespace(**{**NOTHING, "headers": headers, "content_encoding": "gzip"})
+        reading.channel.deliver(offset, "", properties, gzip.compress(bytes(1000)))
+    assert (0, [1], 1) == reading.page
+
+
+def test_a_body_that_is_too_large_is_left_out(reading: Reading) -> None:
+    """It was counted and said when it came for the first time."""
+    reading.back(0, 2)
+    reading.channel.deliver(1, "", ContentHeader(headers={"x-stream-offset": 1}, too_large=True), b"")
+    reading.channel.record(2)
+    assert (0, [2], 2) == reading.page
+
+
 def test_a_reading_may_be_cancelled(reading: Reading) -> None:
     """Nothing is left of it."""
     asked = Deferred.fromCoroutine(read_page(reading.clock, reading.link, "s", 0, 9, 100))
@@ -160,6 +180,16 @@ def test_records_are_acknowledged_in_bulk(reading: Reading) -> None:
         reading.channel.record(offset)
     assert [50, 100, 150, 200] == reading.channel.acks
     assert 200 == len(reading.results[0].messages)
+
+
+def test_a_slow_reading_leaves_nothing_unacknowledged(reading: Reading) -> None:
+    """Each record is acknowledged within a second, or the broker closes the channel of a long reading."""
+    reading.back(0, 200)
+    for offset in (1, 2, 3):
+        reading.channel.record(offset)
+        reading.clock.advance(1)
+    reading.clock.advance(5)
+    assert [1, 2, 3] == reading.channel.acks
 
 
 def test_the_end_is_where_a_new_mark_stands(reading: Reading) -> None:

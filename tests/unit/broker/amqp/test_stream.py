@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
@@ -21,7 +23,7 @@ from pushd.config import Broker
 from pushd.interfaces import PublishError, ReadError
 from pushd.stats import Stats
 from tests.support.log import logged
-from tests.unit.broker.amqp.fakes import FakeChannel, FakeNode, Heard
+from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeNode, Heard
 
 
 class Marks:
@@ -56,6 +58,7 @@ class Rig:
         self.node = FakeNode()
         self.marks: Any = Marks()
         self.heard = Heard()
+        self.arrivals = Arrivals(self.clock, Random(1))
         self.consumer = StreamConsumer(
             self.marks,
             600,
@@ -65,6 +68,7 @@ class Rig:
             section=Broker(exchange="x", stream="s", prefetch=4),
             intake=Intake(self.stats),
             backoff=Backoff(Random(1), 1, 1),
+            arrivals=self.arrivals,
             complaints=Complaints(),
         )
 
@@ -156,6 +160,22 @@ def test_properties_that_cannot_be_read(rig: Rig) -> None:
     assert ({"headers": 1}, [(3, b"x")]) == (dict(rig.stats.dropped), rig.heard.told("message"))
 
 
+def test_a_queue_that_turns_out_to_be_no_stream(rig: Rig) -> None:
+    """A delivery without an offset has no place in the log: the reason says so, without a traceback."""
+    rig.attach()
+    with logged("pushd.broker") as log:
+        rig.channel.deliver(2, "", SimpleNamespace(**{**NOTHING, "headers": {}}), b"x")
+    assert ["s is no stream: a delivery from it has no offset"] == rig.heard.told("detached")
+    assert ([], []) == (log.tracebacks, rig.heard.told("message"))
+
+
+def test_marks_alone_are_acknowledged_within_a_second(rig: Rig) -> None:
+    """A stream without messages still has marks, which nobody else finishes."""
+    rig.attach()
+    rig.clock.advance(1)
+    assert 1 == rig.channel.acks[-1]
+
+
 def test_resumes(rig: Rig) -> None:
     """After a loss it goes on at the last mark it has read, without a reset, and repeats nothing."""
     epoch = rig.attach()
@@ -205,7 +225,8 @@ def test_another_stream_in_its_place(rig: Rig) -> None:
     rig.channel.record(1, b"foreign")
     assert "no longer holds the place" in rig.consumer.trouble
     assert [] == rig.heard.told("message")
-    rig.again()
+    rig.node.link.lose()
+    rig.clock.advance(0)  # the broker is well, so that there is nothing to wait for
     assert {"x-stream-offset": "600s"} == rig.channel.arguments
 
 

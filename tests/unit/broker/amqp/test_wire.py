@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from pika import ConnectionParameters
 from pika.exceptions import AMQPError, AMQPHeartbeatTimeout, ConnectionClosedByBroker
+from pika.frame import Header
 from pika.spec import BasicProperties, Connection
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.header import ContentHeader
 from pushd.broker.amqp.wire import Wire
 from tests.support.log import logged
 from tests.unit.broker.amqp.peer import Peer, frame
@@ -112,16 +114,89 @@ def test_another_version(rig: Rig) -> None:
     assert [rig.wire.cause] == rig.opened
 
 
-@pytest.mark.parametrize("value", [_DATE, nested(3000)])
+@pytest.mark.parametrize("value", [_DATE, nested(3000), b"?", b"d\x7f\xf0" + bytes(6)])
 @pytest.mark.parametrize("body", [b"", b"x"])
 def test_properties_that_pika_cannot_read(rig: Rig, body: bytes, value: bytes) -> None:
-    """A message with an impossible date or list arrives without properties; what follows is not harmed."""
+    """A message with an impossible date, number, list or type arrives; what follows is not harmed."""
     rig.consume()
     rig.receive(
         poisoned(rig.peer, body, value) + rig.peer.delivery(b"good", BasicProperties(headers={"x": True}))
     )
-    [first, (good, properties)] = rig.messages
-    assert ((body, None), b"good", {"x": True}) == (first, good, properties.headers)
+    [(first, unread), (good, properties)] = rig.messages
+    assert (body, b"good", {"x": True}) == (first, good, properties.headers)
+    assert isinstance(unread, ContentHeader)
+
+
+def test_properties_that_nobody_can_read(rig: Rig) -> None:
+    """A header that ends within a property arrives without any."""
+    rig.consume()
+    rig.receive(rig.peer.deliver() + frame(2, pack(">HHQHB", 60, 0, 1, 1 << 13, 9)) + frame(3, b"x"))
+    assert [(b"x", None)] == rig.messages
+
+
+class Bounded(Rig):
+    """A connection that keeps no body above four bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wire = Wire(self.clock, ConnectionParameters(heartbeat=30), 4)
+
+
+def pieces(peer: Peer, size: int, *bodies: bytes) -> bytes:
+    """Make the frames of a message that is cut into several."""
+    header = Header(peer.channel, size, BasicProperties(headers={"a": 1})).marshal()
+    return b"".join([peer.deliver(), header, *(frame(3, body, peer.channel) for body in bodies)])
+
+
+@pytest.mark.parametrize("cut", [1, 1000])
+def test_a_body_that_is_too_large_is_not_kept(cut: int) -> None:
+    """Its message arrives without it, known by its properties; what follows is not harmed."""
+    rig = Bounded()
+    rig.consume()
+    before = rig.wire.engine.bytes_received
+    data = rig.peer.delivery(b"1234") + pieces(rig.peer, 7, b"1234", b"567") + rig.peer.delivery(b"good")
+    for start in range(0, len(data), cut):
+        rig.receive(data[start : start + cut])
+    [first, (body, properties), good] = rig.messages
+    assert (b"1234", b"", b"good") == (first[0], body, good[0])
+    assert ({"a": 1}, True) == (properties.headers, properties.too_large)
+    assert len(data) == rig.wire.engine.bytes_received - before
+    assert {} == rig.wire._skipping
+
+
+def test_a_skipped_body_is_never_held() -> None:
+    """The announcement is enough: its message is there before its first byte."""
+    rig = Bounded()
+    rig.consume()
+    rig.receive(pieces(rig.peer, 1 << 40))
+    assert 1 == len(rig.messages)
+    rig.receive(frame(3, bytes(1000), rig.peer.channel) * 10)
+    assert (1, b"") == (len(rig.messages), rig.wire._rest)
+
+
+def test_other_channels_go_on_while_a_body_is_skipped() -> None:
+    """Frames of another channel, and heartbeats, come between its frames."""
+    rig = Bounded()
+    rig.consume()
+    other = rig.wire.engine.channel(on_open_callback=lambda _: None)
+    rig.peer.run()
+    rig.receive(pieces(rig.peer, 9, b"123456") + frame(8, b"", 0))
+    mine, rig.peer.channel = rig.peer.channel, other.channel_number
+    opened: list[object] = []
+    other.basic_qos(prefetch_count=1, callback=opened.append)
+    rig.peer.run()
+    assert 1 == len(opened)
+    rig.peer.channel = mine
+    rig.receive(frame(3, b"789", mine) + rig.peer.delivery(b"good"))
+    assert [b"", b"good"] == [body for body, _ in rig.messages]
+
+
+def test_a_body_that_is_given_up() -> None:
+    """A channel that is closed within a body sends no more of it: its next message is whole."""
+    rig = Bounded()
+    rig.consume()
+    rig.receive(pieces(rig.peer, 9, b"123") + rig.peer.delivery(b"good"))
+    assert [b"", b"good"] == [body for body, _ in rig.messages]
 
 
 @pytest.mark.parametrize(

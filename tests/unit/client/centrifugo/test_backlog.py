@@ -78,6 +78,24 @@ def test_history_comes_in_pages(hub: StillHub, request_: History, given: list[in
     assert given == offsets(backlog(hub).page("x", request_))
 
 
+@pytest.mark.parametrize(
+    ("request_", "given"),
+    [
+        (History(channel="x", limit=4), [11, 13, 15, 16, 16, 16]),
+        (History(channel="x", limit=3), [11, 13, 15]),
+        (History(channel="x", limit=1, reverse=True), [16, 16, 16]),
+        (History(channel="x", limit=1, since=Since(offset=15, epoch="e1")), [16, 16, 16]),
+    ],
+)
+@pytest.mark.parametrize("max_bytes", [1000, 31])
+def test_a_page_cuts_no_batch(hub: StillHub, request_: History, given: list[int], max_bytes: int) -> None:
+    """A client asks for what follows by the page's last offset, which all parts of a batch have."""
+    for following in (2, 1, 0):
+        hub.log.append(Message(16, "x", b"0", following=following))
+    hub.position = Position("e1", 16)
+    assert given == offsets(backlog(hub, max_bytes).page("x", request_))
+
+
 def test_a_page_is_cut_to_what_fits(hub: StillHub) -> None:
     """One message is always given, so that a client can go on from it."""
     everything = History(channel="x", limit=-1)
