@@ -139,7 +139,7 @@ class Pass:
                     sent = 0
                 if sent != size:
                     self._next = place + 1
-                    audience.connections[place].keep(data[sent:])
+                    audience.connections[place].keep(data, sent)
             except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
                 self._next = place + 1
                 self._failed(audience.connections[place])

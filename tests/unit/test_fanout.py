@@ -53,6 +53,7 @@ class Reader:
         self.socket = self
         self.written: list[bytes] = []
         self.kept: list[bytes] = []
+        self.kept_of: list[bytes] = []
         self.room = 1_000_000
         self.error: Exception | None = None
         self.when_full: Callable[[], object] = int
@@ -65,9 +66,10 @@ class Reader:
         self.written.append(taken)
         return len(taken)
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: bytes, sent: int = 0) -> None:
         """Take the rest."""
-        self.kept.append(data)
+        self.kept.append(data[sent:])
+        self.kept_of.append(data)
         self.when_full()
 
     def write(self, data: bytes) -> bool:

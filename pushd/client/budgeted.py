@@ -1,0 +1,126 @@
+"""A WebSocket's input, parsed as far as the budget reaches; the rest waits, and nothing is read meanwhile.
+
+Autobahn parses all that it is given in one loop, and copies what is left at each step. So it is given small
+bites, and asked for one step at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pushd.client.input import Unread
+
+__all__ = ["BudgetedInput"]
+
+_BITE = 1024
+"""Bytes that the parser is given at once, unless more of one frame is missing."""
+
+
+class BudgetedInput:
+    """The input half of a WebSocket; the rest of it is a carrier and Autobahn's parser.
+
+    Attributes:
+        unread: Input that waits. While it is there, nothing is read. ``None``: input is served as it comes.
+        held: Whether the session has paused its input.
+    """
+
+    unread: Unread | None = None
+    held = False
+
+    # The other halves'.
+    factory: Any
+    session: Any
+    transport: Any
+    guarded: Callable[..., None]
+    state: int
+    STATE_CLOSED: int
+    data: bytes
+    current_frame: Any
+    current_frame_masker: Any
+    processData: Callable[[], bool]
+
+    @property
+    def answers(self) -> bool:
+        """Whether a pong can be expected: not while nothing is read."""
+        return self.unread is None
+
+    def take_in(self, data: bytes) -> None:
+        """Take bytes that were read, and serve them if no others wait."""
+        if self.unread is not None:  # TLS hands on what it had deciphered when it was paused
+            self.unread.add(data)
+            return
+        if len(data) <= _BITE:
+            self.data += data
+        else:
+            self.unread = Unread(data)
+        self.factory.life.inputs.begin()
+        self.guarded(self._work)
+
+    def forget(self) -> None:
+        """Drop what waits: the connection is gone."""
+        self.unread = None
+        self.factory.life.inputs.discard(self)
+
+    def serve(self) -> bool:
+        """See :meth:`pushd.client.input.Input.serve`."""
+        self.guarded(self._work)
+        return self.unread is not None and not self.held
+
+    def pause(self) -> None:
+        """Hand no message over until :meth:`resume`, see :meth:`pushd.interfaces.Wire.pause`."""
+        self.held = True
+        self._stop_reading()
+
+    def resume(self) -> None:
+        """Hand messages over again, in a later turn, see :meth:`pushd.interfaces.Wire.resume`."""
+        self.held = False
+        if self.unread is not None:
+            self.factory.life.inputs.add(self)
+
+    def _work(self) -> None:
+        """Serve input as far as the budget reaches; a failure of Autobahn's loses the rest."""
+        left = False
+        try:
+            left = self._take()
+        finally:
+            if left:
+                self._stop_reading()
+            elif self.unread is not None:
+                self._read_on()
+
+    def _take(self) -> bool:
+        """Let the parser work; True if the budget ended it, and not the lack of more bytes."""
+        inputs = self.factory.life.inputs
+        while self.state != self.STATE_CLOSED:
+            if inputs.left <= 0 or self.held:
+                return True
+            inputs.left -= 1
+            if not self.processData() and not self._bite():
+                return False
+        return False
+
+    def _bite(self) -> bool:
+        """Give the parser its next bytes, the rest of a frame as a whole; whether there are any."""
+        if self.unread is None:
+            return False
+        frame = self.current_frame
+        size = 0 if frame is None else frame.length - self.current_frame_masker.pointer()
+        piece = self.unread.take(max(size, _BITE))
+        self.data += piece
+        return bool(piece)
+
+    def _stop_reading(self) -> None:
+        """Let input wait, in the queue unless the session has paused it."""
+        if self.unread is None:
+            self.unread = Unread(b"")
+        self.transport.pause_reading()
+        if not self.held:
+            self.factory.life.inputs.add(self)
+
+    def _read_on(self) -> None:
+        """Read again: nothing waits any more. While the peer could not be heard, it was not silent."""
+        self.unread = None
+        if self.session is not None:
+            self.session.heard_at = self.factory.life.clock.seconds()
+        self.transport.resume_reading()
