@@ -64,7 +64,10 @@ class BudgetedInput:
 
     def serve(self) -> bool:
         """See :meth:`pushd.client.input.Input.serve`."""
-        self.guarded(self._work)
+        if self.state == self.STATE_CLOSED:
+            self._read_on()
+        else:
+            self.guarded(self._work)
         return self.unread is not None and not self.held
 
     def pause(self) -> None:
@@ -92,21 +95,19 @@ class BudgetedInput:
     def _take(self) -> bool:
         """Let the parser work; True if the budget ended it, and not the lack of more bytes."""
         inputs = self.factory.life.inputs
-        while self.state != self.STATE_CLOSED:
-            if inputs.left <= 0 or self.held:
-                return True
+        while inputs.left > 0 and not self.held:
             inputs.left -= 1
-            if not self.processData() and not self._bite():
+            if not self.processData() and (self.unread is None or not self._bite(self.unread)):
                 return False
-        return False
+            if self.state == self.STATE_CLOSED:
+                return False
+        return True
 
-    def _bite(self) -> bool:
+    def _bite(self, unread: Unread) -> bool:
         """Give the parser its next bytes, the rest of a frame as a whole; whether there are any."""
-        if self.unread is None:
-            return False
         frame = self.current_frame
         size = 0 if frame is None else frame.length - self.current_frame_masker.pointer()
-        piece = self.unread.take(max(size, _BITE))
+        piece = unread.take(max(size, _BITE))
         self.data += piece
         return bool(piece)
 

@@ -1,8 +1,8 @@
 """What clients send, served within a budget: a flood of tiny frames takes no other client's turn.
 
 Work is counted in steps of the frame parser. A read is served in the turn in which it came, as far as the
-budget reaches. The rest waits in the connection, which reads nothing meanwhile. All such connections share the
-short turns that passes of messages have, too.
+budget reaches. The rest waits in the connection, which reads nothing meanwhile. All such connections share
+the short turns that passes of messages have, too.
 """
 
 from __future__ import annotations
