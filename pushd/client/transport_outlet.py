@@ -109,7 +109,7 @@ class TransportOutlet:
     def resumeProducing(self) -> None:
         """The transport's buffer is empty."""
         self._full, self._stuck_since = False, 0.0
-        if self._waiting is not None:
+        if self._waiting is not None and self._waiting is not NOTHING:
             self._feed()
 
     def stopProducing(self) -> None:
