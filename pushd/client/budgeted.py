@@ -50,10 +50,10 @@ class BudgetedInput:
         if self.unread is not None:  # TLS hands on what it had deciphered when it was paused
             self.unread.add(data)
             return
-        if len(data) <= _BITE:
-            self.data += data
-        else:
+        if len(data) > _BITE:
             self.unread = Unread(data)
+            data = self.unread.take(_BITE)
+        self.data += data
         self.factory.life.inputs.begin()
         self.guarded(self._work)
 
@@ -93,12 +93,12 @@ class BudgetedInput:
                 self._read_on()
 
     def _take(self) -> bool:
-        """Let the parser work; True if the budget ended it, and not the lack of more bytes."""
+        """Let the parser work; True if the budget or the session ended it, and not the lack of more bytes."""
         inputs = self.factory.life.inputs
         while inputs.left > 0 and not self.held:
             inputs.left -= 1
             if not self.processData() and (self.unread is None or not self._bite(self.unread)):
-                return False
+                return self.held
             if self.state == self.STATE_CLOSED:
                 return False
         return True

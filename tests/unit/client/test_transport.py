@@ -348,7 +348,7 @@ def tight(limit: int = LIMIT) -> tuple[Tight, TransportOutlet, Owner]:
 
 def test_a_transport_gets_a_piece_at_a_time() -> None:
     """A large message is not handed over, and encrypted, at once; what waits of it is shared."""
-    transport, outlet, owner = tight()
+    transport, outlet, owner = tight(limit=1_000_000)
     data = bytes(range(256)) * 1000
     assert not outlet.write(data)
     assert ([PIECE], 1, 0) == (transport.pieces, owner.congestions, owner.drains)
