@@ -97,11 +97,19 @@ class InputQueue:
         self._waiting.pop(connection, None)
 
     def _run(self) -> Iterator[None]:
-        while self._waiting:
-            connection, _ = self._waiting.popitem(last=False)
-            self.left = _SLICE
-            if connection.serve():
-                self._waiting.setdefault(connection)
-            self.left = _AT_ONCE
-            yield
-        self._running = False
+        try:
+            while self._waiting:
+                self._serve_next()
+                yield
+            self._running = False
+        except Exception:
+            # One connection's failure must not keep the input of all others waiting.
+            self._turns.add(self._run())
+            raise
+
+    def _serve_next(self) -> None:
+        connection, _ = self._waiting.popitem(last=False)
+        self.left = _SLICE
+        if connection.serve():
+            self._waiting.setdefault(connection)
+        self.left = _AT_ONCE

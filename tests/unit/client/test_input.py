@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pushd.client.input import InputQueue, Unread
 from tests.support.slices import Slices
 
@@ -92,6 +94,22 @@ def test_the_queue_begins_again() -> None:
             pass
         assert not hall.slices.jobs
     assert ["a", "b", "a", "b"] == hall.served
+
+
+def test_a_connection_that_fails() -> None:
+    """It is served no more, and those behind it are."""
+    hall = Hall()
+    bad: Any = hall.flood("a", 1)
+    bad.serve = lambda: 1 / 0
+    hall.flood("b", 1)
+    with pytest.raises(ZeroDivisionError):
+        hall.slices.step()
+    while hall.slices.step():
+        pass
+    assert ["b"] == hall.served
+    hall.flood("c", 1)
+    hall.slices.step()
+    assert ["b", "c"] == hall.served
 
 
 def test_what_all_may_do_at_once_is_bounded() -> None:
