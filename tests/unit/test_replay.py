@@ -88,7 +88,8 @@ def test_a_large_message_on_two_channels() -> None:
     world.now()
     reader = world.join("a", "b", after=0)
     world.now()
-    assert [b"1 " + large] == reader.written
+    assert 1 == len(reader.written)
+    assert {b"1 " + large, large + b" 1"} > set(reader.written)
 
 
 def test_a_full_socket_waits() -> None:
