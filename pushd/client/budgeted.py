@@ -1,7 +1,7 @@
-"""A WebSocket's input, parsed as far as the budget reaches; the rest waits, and nothing is read meanwhile.
+"""The input of a WebSocket: parsed as far as the budget reaches, while the rest waits.
 
-Autobahn parses all that it is given in one loop, and copies what is left at each step. So it is given small
-bites, and asked for one step at a time.
+Autobahn parses all its input in one loop, and copies the rest of the input at each step. So this module gives
+Autobahn small bites, and asks for one step at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BITE = 1024
 
 
 class BudgetedInput:
-    """The input half of a WebSocket; the rest of it is a carrier and Autobahn's parser.
+    """The input half of a WebSocket. The other halves are a carrier and Autobahn's parser.
 
     Attributes:
         unread: Input that waits. While it is there, nothing is read. ``None``: input is served as it comes.
@@ -28,7 +28,7 @@ class BudgetedInput:
     unread: Unread | None = None
     held = False
 
-    # The other halves'.
+    # Provided by the carrier and by Autobahn.
     factory: Any
     session: Any
     transport: Any
@@ -42,11 +42,11 @@ class BudgetedInput:
 
     @property
     def answers(self) -> bool:
-        """Whether a pong can be expected: not while nothing is read."""
+        """True if the connection reads, so that a pong can arrive."""
         return self.unread is None
 
     def take_in(self, data: bytes) -> None:
-        """Take bytes that were read, and serve them if no others wait."""
+        """Take bytes from the socket, and parse them if no earlier bytes wait."""
         if self.unread is not None:  # TLS hands on what it had deciphered when it was paused
             self.unread.add(data)
             return
@@ -58,12 +58,12 @@ class BudgetedInput:
         self.guarded(self._work)
 
     def forget(self) -> None:
-        """Drop what waits: the connection is gone."""
+        """Drop the input that waits, because the connection is gone."""
         self.unread = None
         self.factory.life.inputs.discard(self)
 
     def serve(self) -> bool:
-        """See :meth:`pushd.client.input.Input.serve`."""
+        """Parse input until the budget is used up; True if the queue must serve this connection again."""
         if self.state == self.STATE_CLOSED:
             self._read_on()
         else:
@@ -71,18 +71,18 @@ class BudgetedInput:
         return self.unread is not None and not self.held
 
     def pause(self) -> None:
-        """Hand no message over until :meth:`resume`, see :meth:`pushd.interfaces.Wire.pause`."""
+        """Stop reading, and hand no message over until :meth:`resume`."""
         self.held = True
         self._stop_reading()
 
     def resume(self) -> None:
-        """Hand messages over again, in a later turn, see :meth:`pushd.interfaces.Wire.resume`."""
+        """Hand messages over again, the first one in a later turn of the reactor."""
         self.held = False
         if self.unread is not None:
             self.factory.life.inputs.add(self)
 
     def _work(self) -> None:
-        """Serve input as far as the budget reaches; a failure of Autobahn's loses the rest."""
+        """Parse input as far as the budget reaches. A failure of the parser drops the rest."""
         left = False
         try:
             left = self._take()
@@ -104,7 +104,7 @@ class BudgetedInput:
         return True
 
     def _bite(self, unread: Unread) -> bool:
-        """Give the parser its next bytes, the rest of a frame as a whole; whether there are any."""
+        """Give the parser its next bytes, or the whole rest of a frame. Returns False if none are left."""
         frame = self.current_frame
         size = 0 if frame is None else frame.length - self.current_frame_masker.pointer()
         piece = unread.take(max(size, _BITE))
@@ -112,7 +112,7 @@ class BudgetedInput:
         return bool(piece)
 
     def _stop_reading(self) -> None:
-        """Let input wait, in the queue unless the session has paused it."""
+        """Stop reading, and join the queue unless the session has paused the input."""
         if self.unread is None:
             self.unread = Unread(b"")
         self.transport.pause_reading()
@@ -120,7 +120,7 @@ class BudgetedInput:
             self.factory.life.inputs.add(self)
 
     def _read_on(self) -> None:
-        """Read again: nothing waits any more. While the peer could not be heard, it was not silent."""
+        """Read again. The time in which the connection read nothing does not count as the peer's silence."""
         self.unread = None
         if self.session is not None:
             self.session.heard_at = self.factory.life.clock.seconds()

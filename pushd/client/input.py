@@ -1,8 +1,8 @@
-"""What clients send, served within a budget: a flood of tiny frames takes no other client's turn.
+"""A budget for the input of clients, so that a flood of tiny frames takes no other client's turn.
 
 Work is counted in steps of the frame parser. A read is served in the turn in which it came, as far as the
-budget reaches. The rest waits in the connection, which reads nothing meanwhile. All such connections share
-the short turns that passes of messages have, too.
+budget reaches. The connection keeps the rest and reads nothing meanwhile. All such connections share the
+short turns of the reactor that passes of messages use as well.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _GUARANTEED = 4
 """Steps that every read may take at once: two frames. So no flood delays the answer to a heartbeat."""
 
 _SLICE = 32
-"""Steps of one connection before it is the next one's turn: a third of a millisecond."""
+"""Steps of one connection before the next connection is served: a third of a millisecond."""
 
 _STEP_BYTES = 4096
-"""Bytes of a whole message that count as one more step: they are inflated, checked and read."""
+"""Bytes of a whole message that count as one more step: the daemon inflates, checks and reads them."""
 
 
 class Unread:
@@ -61,13 +61,13 @@ class Input(Protocol):
 
 
 class InputQueue:
-    """The budget of all connections, and the queue of those that have used theirs up.
+    """The budget of all connections, and the queue of connections with input beyond the budget.
 
     Args:
         turns: Runs what takes long.
 
     Attributes:
-        left: Steps left to the connection that is being served. Every step takes one off.
+        left: Steps left to the connection that is being served. The connection decrements it.
     """
 
     def __init__(self, turns: Turns) -> None:
@@ -78,7 +78,7 @@ class InputQueue:
         self.left = _AT_ONCE
 
     def begin(self) -> None:
-        """Let a read begin: some steps are its own, the others it shares with all other reads."""
+        """Begin a read: some steps are reserved for this read, all others are shared with other reads."""
         self.left = max(self.left, _GUARANTEED)
 
     def charge(self, size: int) -> None:
@@ -86,14 +86,14 @@ class InputQueue:
         self.left -= size // _STEP_BYTES
 
     def add(self, connection: Input) -> None:
-        """Serve ``connection`` in later turns, after those that wait already."""
+        """Serve ``connection`` in later turns, after the connections that wait already."""
         self._waiting.setdefault(connection)
         if not self._running:
             self._running = True
             self._turns.add(self._run())
 
     def discard(self, connection: Input) -> None:
-        """Serve ``connection`` no more."""
+        """Remove ``connection``: its input is not served again."""
         self._waiting.pop(connection, None)
 
     def _run(self) -> Iterator[None]:

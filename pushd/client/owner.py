@@ -1,4 +1,4 @@
-"""What an outlet tells the connection that it belongs to."""
+"""The interface by which an outlet tells its connection about congestion."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ __all__ = ["NOBODY", "Owner"]
 
 
 class Owner(Protocol):
-    """What an outlet tells about itself. No method may raise."""
+    """The connection that an outlet belongs to. No method may raise."""
 
     def congested(self) -> None:
         """Not everything has left at once: the socket is not free until :meth:`drained`."""
 
     def drained(self) -> None:
-        """All that waited has left: the next write goes straight to the socket."""
+        """All waiting bytes have left: the next write goes straight to the socket."""
 
     def overflowed(self) -> None:
-        """More would wait than may; what was to be written is dropped. To be ended."""
+        """More bytes would wait than the limit allows. The outlet drops them, and the connection must end."""
 
 
 class _Nobody:
-    """The owner of an outlet that leads nowhere any more; taking the real one's place, it unties a cycle."""
+    """The owner of an outlet whose connection is gone. Replacing the real owner breaks a reference cycle."""
 
     def drained(self) -> None:
-        """Nobody cares."""
+        """Do nothing."""
 
     congested = overflowed = drained
 

@@ -1,4 +1,4 @@
-"""The bytes that wait for one client's socket, without a copy of what other clients wait for, too.
+"""The queue of bytes for one client's socket, which shares its bytes with the queues of other clients.
 
 A large message to a thousand slow clients exists once: each queue holds a view of it. Bytes are copied only
 piece by piece, when the transport takes the next piece.
@@ -69,4 +69,4 @@ class SendQueue:
 
 
 NOTHING = SendQueue()
-"""The queue of every outlet that takes no more bytes: nothing is ever added to it."""
+"""The queue of every outlet that has ended. It stays empty."""

@@ -94,11 +94,11 @@ class Outlet:
         return now - self._stuck_since
 
     def pause_reading(self) -> None:
-        """Take no more bytes from the client's socket until :meth:`resume_reading`."""
+        """Stop reading from the socket until :meth:`resume_reading`."""
         self._transport.pauseProducing()
 
     def resume_reading(self) -> None:
-        """Read again; a connection that is to end does not."""
+        """Read from the socket again, unless the connection is about to end."""
         self._transport.resumeProducing()
 
     def loseConnection(self) -> None:

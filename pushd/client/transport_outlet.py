@@ -1,4 +1,4 @@
-"""The way out to one client through a transport that is no plain socket, above all TLS."""
+"""The outlet to one client through a transport without a plain socket, above all TLS."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["TransportOutlet"]
 
 @implementer(IPushProducer)
 class TransportOutlet:
-    """The outlet of any other transport, above all TLS: the transport tells when it is full.
+    """The outlet of a transport without a plain socket, above all TLS.
 
-    The transport gets a piece at a time and no more while its buffer is full. So large data is not encrypted
-    at once, and its ciphertext, which clients cannot share, is never there as a whole.
+    The transport gets a piece at a time, and none while its buffer is full. So TLS encrypts large data bit by
+    bit, and never holds the whole ciphertext, which clients cannot share.
 
     Args:
         transport: Takes bytes, and pauses its producer when it has too many.
@@ -33,9 +33,9 @@ class TransportOutlet:
         self._transport = transport
         self._owner = owner
         self._limit = limit
-        # What the transport has not been given yet; None: it takes bytes.
+        # Bytes that the transport has not got yet; None: the transport takes bytes.
         self._waiting: SendQueue | None = None
-        # Whether the transport has paused us.
+        # True while the transport has paused this producer.
         self._full = False
         self._ending = False
         self._stuck_since = 0.0
@@ -43,7 +43,7 @@ class TransportOutlet:
 
     @property
     def socket(self) -> Socket:
-        """Itself: there is no shorter way."""
+        """This outlet: a pass must not write past the transport."""
         return self
 
     def send(self, data: bytes, /) -> int:  # noqa: ARG002  # see above
@@ -51,7 +51,7 @@ class TransportOutlet:
         return 0
 
     def write(self, data: bytes) -> bool:
-        """Hand over to the transport, or keep for later; whether the transport takes more."""
+        """Hand ``data`` to the transport or queue it. Returns True if the transport takes more."""
         self.keep(data)
         return self._waiting is None
 
@@ -72,22 +72,22 @@ class TransportOutlet:
             self._feed()
 
     def stuck(self, now: float) -> float:
-        """For how many seconds the transport has been full, see :meth:`Outlet.stuck`."""
+        """Return for how many seconds the transport has taken nothing, counted from the first call."""
         if self._waiting is None:
             return 0.0
         self._stuck_since = self._stuck_since or now
         return now - self._stuck_since
 
     def pause_reading(self) -> None:
-        """See :meth:`Outlet.pause_reading`; TLS still hands over what it has deciphered."""
+        """Stop reading from the socket. TLS still hands over the bytes that it has decrypted."""
         self._transport.pauseProducing()
 
     def resume_reading(self) -> None:
-        """See :meth:`Outlet.resume_reading`."""
+        """Read from the socket again."""
         self._transport.resumeProducing()
 
     def loseConnection(self) -> None:
-        """End the connection when all that waits has left; nothing can be written any more."""
+        """End the connection when all waiting bytes have left, and ignore later writes."""
         if not self._ending:
             self._ending = True
             if not (self._waiting and self._waiting.size):
@@ -96,7 +96,7 @@ class TransportOutlet:
     loseWriteConnection = loseConnection
 
     def abortConnection(self) -> None:
-        """Drop the connection and all that waits."""
+        """Drop the connection and all waiting bytes."""
         self.stopProducing()
         self._transport.abortConnection()
 
@@ -113,7 +113,7 @@ class TransportOutlet:
             self._feed()
 
     def stopProducing(self) -> None:
-        """The connection is gone: forget what waits and for whom, and take no more."""
+        """Forget the waiting bytes and the owner, because the connection is gone."""
         self._ending = True
         self._waiting = NOTHING
         self._owner = NOBODY
@@ -124,7 +124,7 @@ class TransportOutlet:
         self._owner.congested()
 
     def _feed(self) -> None:
-        """Hand pieces over until the transport is full or nothing waits any more."""
+        """Hand pieces over until the transport is full or the queue is empty."""
         assert self._waiting is not None
         while not self._full and (piece := self._waiting.take()):
             self._transport.write(piece)
@@ -136,7 +136,7 @@ class TransportOutlet:
             self._owner.drained()
 
     def _end(self) -> None:
-        """End the connection; with a producer registered, the transport never would."""
+        """End the connection. A transport with a registered producer would never end."""
         self._waiting = NOTHING
         self._transport.unregisterProducer()
         self._transport.loseConnection()

@@ -4,8 +4,8 @@ The only importer of Autobahn. The edge has read the request, and strictly; so t
 and Autobahn begins with an open connection: frames, fragments, control frames and the closing handshake are
 its work. What it would copy into every connection is read at the factory (options) or stands here once, as
 attributes of the class (a fresh state, counters nobody asks for); an instance carries only what differs.
-Pings and deadlines are the sweep's business; how much of its
-input a connection may have parsed at once is :mod:`pushd.client.budgeted`'s.
+Pings and deadlines are the sweep's business. The budget of what a
+connection may send is the business of :mod:`pushd.client.budgeted`.
 """
 
 from __future__ import annotations
@@ -146,19 +146,19 @@ class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignor
         self.take_in(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Twisted: nothing can be sent or will come any more; what still waits is of no use."""
+        """Drop the input that waits, because the connection is gone."""
         super().connectionLost(reason)
         self.forget()
 
     # What Autobahn tells.
 
     def onMessageBegin(self, isBinary: bool) -> None:  # noqa: FBT001  # as Autobahn calls it
-        """Begin a message; most have one frame, and are never copied."""
+        """Begin a message. The payload of a message with one frame is never copied."""
         super().onMessageBegin(isBinary)
         self.message_data = b""
 
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Append a part of a message, which may come in any number of tiny parts."""
+        """Append a part of a message to one buffer, because a message may have very many tiny parts."""
         if not self.message_data:
             self.message_data = payload
         elif payload:
@@ -167,7 +167,7 @@ class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignor
             self.message_data += payload
 
     def onMessageFrameEnd(self) -> None:
-        """Do nothing: what a frame had has been appended."""
+        """Do nothing: the payload has been appended already."""
 
     def onMessageEnd(self) -> None:
         """Pass a message on, once it is known to be what it says it is."""
@@ -207,7 +207,7 @@ class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignor
         self.transport.loseConnection()
 
     def over(self) -> None:
-        """End the session, see :meth:`Carrier.over`; the peer's close frame still has to be read."""
+        """End the session. Input that it has paused goes on, because the peer's close frame must be read."""
         super().over()
         if self.held:
             self.resume()
@@ -220,7 +220,7 @@ class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignor
             self.transport.write(_PING)
 
     def abort(self) -> None:
-        """Drop the connection now, and with it all input that waits."""
+        """Drop the connection and the waiting input now."""
         self.state = self.STATE_CLOSED
         super().abort()
 

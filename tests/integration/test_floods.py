@@ -1,4 +1,4 @@
-"""Clients that send or are sent too much at once, and those beside them."""
+"""Clients that send or receive very much at once, and the clients beside them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Flooder:
 
 @pytest.fixture(params=["direct", "nginx"])
 def address(request: pytest.FixtureRequest, daemon: Daemon, nginx: Nginx) -> str:
-    """Where clients connect to."""
+    """The address that clients connect to."""
     return nginx.address if request.param == "nginx" else f"127.0.0.1:{daemon.public}"
 
 

@@ -1,4 +1,4 @@
-"""Floods of frames over a real socket, and everything that can happen while input waits."""
+"""Floods of frames over a real socket, and the events that can happen while input waits."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Client(Talk):
 
     @property
     def reading(self) -> bool:
-        """Whether the socket is looked at."""
+        """True if the reactor watches the socket for input."""
         return self.line.transport in self.line.reactor.readers
 
     @property
     def received(self) -> int:
-        """How many messages the session has."""
+        """The number of messages that the session has."""
         return len(self.session.messages)
 
     def flood(self, *frames: bytes) -> None:
@@ -90,7 +90,7 @@ def test_a_flood_is_served_bit_by_bit(clients: Any) -> None:
     ids=["fragments", "empty fragments", "pings", "pongs"],
 )
 def test_every_kind_of_frame_counts(clients: Any, frame: bytes) -> None:
-    """What brings no message is work as well."""
+    """A frame that completes no message is work as well."""
     client = clients()
     client.say(client_frame(TEXT, b"a", fin=False), frame * FLOOD, client_frame(0, b"z"))
     steps = 0
@@ -169,7 +169,7 @@ def test_a_close_frame_comes_in_its_turn(clients: Any) -> None:
 
 
 def test_a_mistake_comes_in_its_turn(clients: Any) -> None:
-    """What follows it is dropped, and the socket is read until the peer ends."""
+    """The frames behind the mistake are dropped, and the socket is read until the peer ends."""
     client = clients()
     client.flood(b"\x81\x02hi", client_frame(TEXT, b"late") * 1000)
     client.settle()
@@ -181,7 +181,7 @@ def test_a_mistake_comes_in_its_turn(clients: Any) -> None:
 
 
 def test_we_close_while_input_waits(clients: Any) -> None:
-    """No message is passed on any more, and the peer's answer is found behind the flood."""
+    """The session gets no later message, and the parser finds the peer's answer behind the flood."""
     client = clients()
     client.flood(client_frame(CLOSE, closing(4503)))
     client.session.close(KICKED)
@@ -191,7 +191,7 @@ def test_we_close_while_input_waits(clients: Any) -> None:
 
 
 def test_an_abort_drops_what_waits(clients: Any) -> None:
-    """Nothing more is served, in the same turn or later."""
+    """No later frame is parsed."""
     client = clients()
     client.flood()
     client.session.wire.abort()
@@ -226,7 +226,7 @@ def test_a_peer_that_leaves_while_input_waits(clients: Any) -> None:
 
 
 def test_a_peer_that_is_not_read_is_not_silent(clients: Any) -> None:
-    """No pong is expected meanwhile; afterwards its time begins anew."""
+    """No pong is expected while nothing is read. Then the time for a pong starts again."""
     client = clients()
     client.flood()
     client.shop.clock.advance(60)
@@ -271,7 +271,7 @@ class Pausing(Probe):
     __slots__ = ()
 
     def received(self, payload: bytes, *, binary: bool) -> None:
-        """Take the message, and no more."""
+        """Take the message, and pause."""
         super().received(payload, binary=binary)
         self.wire.pause()
 
@@ -310,7 +310,7 @@ def test_a_flood_to_a_session_that_pauses(pausing: Client) -> None:
 
 
 def test_a_session_that_pauses_and_resumes_at_once(pausing: Client) -> None:
-    """Nothing waits then."""
+    """No input waits."""
     pausing.session.wire.pause()
     pausing.session.wire.resume()
     pausing.session.wire.resume()

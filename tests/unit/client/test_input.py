@@ -51,7 +51,7 @@ class Hall:
 
 
 def test_each_is_served_for_a_while_and_then_the_next() -> None:
-    """Whoever sends more waits longer, and nobody else does."""
+    """A connection with more input waits longer, and does not delay the others."""
     hall = Hall()
     floods = [hall.flood("a", 100), hall.flood("b", 10), hall.flood("c", 40)]
     while hall.slices.step():
@@ -97,7 +97,7 @@ def test_the_queue_begins_again() -> None:
 
 
 def test_a_connection_that_fails() -> None:
-    """It is served no more, and those behind it are."""
+    """The queue drops the connection that failed and serves the others."""
     hall = Hall()
     bad: Any = hall.flood("a", 1)
     bad.serve = lambda: 1 / 0
@@ -113,7 +113,7 @@ def test_a_connection_that_fails() -> None:
 
 
 def test_what_all_may_do_at_once_is_bounded() -> None:
-    """Reads share it; when it is used up each still has two frames' worth. The queue renews it."""
+    """All reads share the budget. Each read has two frames of its own, and the queue renews the budget."""
     hall = Hall()
     granted = []
     for _ in range(50):
@@ -129,7 +129,7 @@ def test_what_all_may_do_at_once_is_bounded() -> None:
 
 
 def test_a_whole_message_counts_by_its_size() -> None:
-    """One of 64 KB is as much work as eight small frames."""
+    """A message of 64 KB is as much work as eight small frames."""
     hall = Hall()
     hall.inputs.charge(65536)
     hall.inputs.charge(4095)
@@ -137,7 +137,7 @@ def test_a_whole_message_counts_by_its_size() -> None:
 
 
 def test_unread_bytes() -> None:
-    """They leave in order, and more may come."""
+    """Bytes leave in order, also when others are added."""
     unread = Unread(b"hello")
     assert b"he" == unread.take(2)
     unread.add(b" world")

@@ -1,4 +1,4 @@
-"""What waits for a socket, and what it costs."""
+"""The queue of a socket: order, sharing, copies."""
 
 from __future__ import annotations
 
