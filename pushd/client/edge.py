@@ -99,7 +99,6 @@ class Route:
         """
         return extensions.agree(request.header("sec-websocket-extensions")) if self.deflated else ""
 
-
     def choose(self, request: Request) -> str:
         """Return the subprotocol of a WebSocket, or ``""`` for none (RFC 6455 section 4.2.2)."""
         return next((offer for offer in request.subprotocols if offer in self.subprotocols), "")

@@ -110,7 +110,8 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
     trackedTimings: Any = None
     _perMessageCompress: Any = None
     inside_message = closedByMe = failedByMe = wasClean = False
-    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
+    localCloseCode = localCloseReason = remoteCloseReason = None
+    remoteCloseCode: int | None = None
     closeHandshakeTimeoutCall = autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
     wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
     log: Any = _Silence()

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator
 from twisted.internet.endpoints import serverFromString
 
 from pushd.config.broker_url import BrokerUrl
+from pushd.config.origins import read_pattern
 
 __all__ = [
     "BrokerUrls",
@@ -96,12 +97,10 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(part.lower() for part in _split(text))
-    if not all(origin == "*" or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin) for origin in origins):
-        raise ValueError(
-            "* or origins separated by commas, such as https://example.com, https://*.example.com"
-        )
-    return origins
+    try:
+        return tuple(read_pattern(part).text for part in _split(text))
+    except ValueError as error:
+        raise ValueError(f"* or origins separated by commas: {error}") from error
 
 
 def _host_names(text: str) -> tuple[str, ...]:
@@ -188,7 +187,7 @@ Flag = Annotated[bool, _text(_flag)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], _text(_networks)]
 
 Origins = Annotated[tuple[str, ...], _text(_origins)]
-"""What browsers send as ``Origin``, in lower case, or patterns of it."""
+"""Patterns of what browsers send as ``Origin``, in the spelling of browsers."""
 
 BrokerUrls = Annotated[tuple[BrokerUrl, ...], _text(_urls)]
 

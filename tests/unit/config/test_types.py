@@ -118,13 +118,14 @@ def test_networks_are_a_list() -> None:
 
 
 def test_origins_are_a_list() -> None:
-    """Origins lose their case; a path belongs to none."""
+    """They are spelled as browsers do; what no browser sends is corrected."""
     assert ("https://a.example", "https://*.b.example") == _read(
         types.Origins, "https://A.example, https://*.b.example"
     )
     assert ("*",) == _read(types.Origins, "*")
-    assert "origins separated by commas" in _refusal(types.Origins, "https://a.example/path")
-    assert "origins separated by commas" in _refusal(types.Origins, "a.example")
+    expected = "* or origins separated by commas: https://a.example, because an origin has no path"
+    assert expected == _refusal(types.Origins, "https://b.example, https://a.example/path")
+    assert "origins separated by commas: https://a.example" in _refusal(types.Origins, "a.example")
 
 
 def test_host_names_are_a_list() -> None:
