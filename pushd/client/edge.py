@@ -138,7 +138,7 @@ class Edge(Factory):
         most_pending: int,
         now: Callable[[], float],
         head_limits: HeadLimits = _HEAD_LIMITS,
-        max_pending_bytes: int = 2**27,
+        max_pending_bytes: int = 128 * 2**20,
     ) -> None:
         self.life = life
         self.reception = reception

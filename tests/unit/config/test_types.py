@@ -128,6 +128,21 @@ def test_origins_are_a_list() -> None:
     assert "origins separated by commas: https://a.example" in _refusal(types.Origins, "a.example")
 
 
+def test_subprotocols_are_a_list() -> None:
+    """Of tokens, in their own case; nothing is none."""
+    assert ("V2.example", "v1") == _read(types.Subprotocols, "V2.example, v1")
+    assert () == _read(types.Subprotocols, "")
+    for text in ("a/b", "a;b", "ä", '"a"'):
+        assert "names of subprotocols" in _refusal(types.Subprotocols, text)
+
+
+def test_the_name_of_an_event_is_its_own() -> None:
+    """Neither the protocol's nor that of a message, and no more than a word."""
+    assert "app:heart-beat.1" == _read(types.EventName, "app:heart-beat.1")
+    for text in ("", "message", "open", "error", "position", "reset", "a b", "a\nb", "ä", "x" * 65):
+        assert "a name of at most 64 letters" in _refusal(types.EventName, text)
+
+
 def test_host_names_are_a_list() -> None:
     """Without ports, in lower case; nothing is none."""
     assert ("push1.internal", "push_2") == _read(types.HostNames, "Push1.internal, push_2")
