@@ -86,7 +86,7 @@ def test_heads_are_bounded_as_configured(instances: list[Instance]) -> None:
 
 def test_an_unreadable_address_is_counted(instances: list[Instance]) -> None:
     """By its kind, for the admin port's metrics."""
-    instance = started(instances)
+    instance = started(instances, AUTH_TRUSTED_PROXIES="192.0.2.0/24")
     instance.status("/events", "X-Forwarded-For: unknown\r\n")
     metrics = Conversation(instance.reactor.factories[ADMIN])
     metrics.say(request("GET", "/metrics"))
