@@ -1,7 +1,7 @@
 """One connection of the admin port: twisted.web's reader of requests, which answers what it cannot read.
 
-By itself it sends a bare status line or nothing at all. That holds for a line that ends with LF alone (RFC 9112
-section 2.2), for a line that is too long and for a head that never ends.
+By itself it sends a bare status line or nothing at all. That holds for a line that ends with LF alone (RFC
+9112 section 2.2), for a line that is too long and for a head that never ends.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class AdminChannel(HTTPChannel):
         self._refuse(431, f"a line of a request's head must not exceed {self.MAX_LENGTH} bytes")
 
     def timeoutConnection(self) -> None:
-        """End a connection that is idle; one that is in the middle of a request is told why."""
+        """End a connection that is idle; answer first if it is in the middle of a request."""
         if self._buffer or self._receivedHeaderSize:
             self._answer(408, "the request was not complete in time")
         super().timeoutConnection()

@@ -190,5 +190,7 @@ def _write(request: _BoundedRequest, answer: Answer) -> None:
     for name, value in headers.items():
         request.setHeader(name, value)
     request.responseHeaders.removeHeader("server")
+    if answer.headers.get("Connection") == "close":
+        request.channel.persistent = False  # twisted.web does not heed its own header
     request.write(answer.body)  # twisted.web leaves the body out when the method is HEAD
     request.finish()

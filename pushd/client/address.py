@@ -24,7 +24,7 @@ _ZONE = re.compile(r"[A-Za-z0-9._~-]{1,32}")
 """A zone of IPv6 (RFC 6874 section 2)."""
 
 _HIDDEN = re.compile(r"unknown|_[A-Za-z0-9._-]*", re.IGNORECASE)
-"""What a proxy writes that does not tell its client's address (RFC 7239 section 6)."""
+"""Words of a proxy that do not tell its client's address (RFC 7239 section 6)."""
 
 _UNTOLD = "untold-by-"
 """Begins the name of clients whose address a proxy did not tell; the proxy's address follows."""
@@ -93,7 +93,7 @@ class Proxies:
     def _key(self, address: str) -> str:
         """Return what connections of one client are counted by; ``""`` for a proxy's own.
 
-        Whoever has one IPv6 address has its whole /64 (RFC 6177). Clients without an address are counted
+        The owner of one IPv6 address has its whole /64 (RFC 6177). Clients without an address are counted
         together, or nothing would limit them.
         """
         if address.startswith(_UNTOLD):

@@ -38,7 +38,7 @@ _LONGEST_NAME = 253
 
 @dataclass(frozen=True, slots=True)
 class OriginPattern:
-    """Which origins may connect.
+    """A rule that says which origins may connect.
 
     Attributes:
         text: The pattern in the spelling of browsers.
@@ -169,7 +169,7 @@ def _host(text: str) -> tuple[str, str]:
         except ValueError as error:
             raise ValueError(_EXAMPLE) from error
     try:
-        # Not idna.encode(): it refuses names that browsers take, such as those of emoji.
+        # Not idna.encode(): it refuses names that browsers take, such as names with an emoji.
         name = idna.uts46_remap(re.sub(r"\*+", "*", text), std3_rules=False, transitional=False)
     except idna.IDNAError as error:
         raise ValueError(_EXAMPLE) from error

@@ -20,7 +20,7 @@ __all__ = ["FramePingSession", "FramePingUniSession"]
 
 
 class _FramePings(Client):
-    """What both forms have in common."""
+    """The common part of both forms."""
 
     __slots__ = ()
 

@@ -133,7 +133,10 @@ def test_no_host() -> None:
 def test_no_host_or_two(head: bytes) -> None:
     """HTTP/1.1 needs one; which of two counts would be a guess (RFC 9112 section 3.2)."""
     page = Echo()
-    response = talk(site(echo=page), head)
+    conversation = Conversation(site(echo=page))
+    conversation.say(head)
+    response = conversation.hear()
+    assert conversation.wire.disconnecting
     assert (400, "close") == (response.status, response.headers["connection"])
     assert {
         "error": {"field": None, "message": "a request of HTTP/1.1 needs one Host header"}
