@@ -39,6 +39,8 @@ class Stats:
     """Connections we ended, by the name of the :mod:`pushd.disconnect` reason."""
     refused: Counter[str] = field(default_factory=Counter)
     """Requests answered with an HTTP error, by status code."""
+    forwarded: Counter[str] = field(default_factory=Counter)
+    """Requests of trusted proxies without a client's address: ``absent``, ``hidden`` or ``malformed``."""
     heartbeats: int = 0
     """Heartbeats answered on the raw route."""
     resumes: Counter[str] = field(default_factory=Counter)

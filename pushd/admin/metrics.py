@@ -46,6 +46,11 @@ _LABELLED = {
     "opened": ("pushd_connections_opened", "protocol", "Connections that completed their handshake."),
     "closed": ("pushd_connections_closed", "reason", "Connections ended by this instance."),
     "refused": ("pushd_requests_refused", "code", "Requests answered with an HTTP error."),
+    "forwarded": (
+        "pushd_forwarded_unreadable",
+        "kind",
+        "Requests of trusted proxies whose X-Forwarded-For told no address of the client.",
+    ),
     "resumes": ("pushd_resumes", "source", "Resumptions: from memory, from the stream, or lost."),
     "unread": (
         "pushd_stream_reads_failed",

@@ -1,6 +1,6 @@
 """The admin port on twisted.web: from a request to the page at its path, and its answer back.
 
-This is the only file that knows twisted.web. It holds the limits for every page: the Host header
+This file and channel.py alone know twisted.web. This one holds the limits for every page: the Host header
 must be a name of this machine (a page that rebinds its own name to 127.0.0.1 sends its own),
 bodies are bounded, and no header ever allows another origin.
 """
@@ -8,6 +8,7 @@ bodies are bounded, and no header ever allows another origin.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from io import BytesIO
@@ -19,6 +20,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from pushd.admin.channel import AdminChannel
 from pushd.admin.exchange import Answer, Ask, Page, refuse
 
 __all__ = ["AdminSite"]
@@ -27,6 +29,9 @@ _log = Logger()
 
 _WASTE = 1024 * 1024
 """Bytes beyond the limit that are still read and dropped, so that the peer gets to read its 413."""
+
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)([^?#]*)", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:@]*))(?::[0-9]*)?")
 
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -43,6 +48,12 @@ class _BoundedRequest(Request):
     body: BytesIO
     limit: int
     size = 0
+
+    def process(self) -> None:
+        """Let the pages answer ``OPTIONS *``, too; twisted.web's own answer lacks their headers."""
+        if self.path == b"*":
+            self.path = b"/"
+        super().process()
 
     def gotLength(self, length: int | None) -> None:  # noqa: ARG002  # twisted.web's signature
         """Never use a temporary file, as twisted.web does for large bodies and those of unknown length."""
@@ -67,6 +78,7 @@ class AdminSite(Site):
     """
 
     noisy = False
+    protocol = AdminChannel  # type: ignore[assignment]  # Twisted declares the wrapper that also speaks HTTP/2
 
     def __init__(
         self,
@@ -106,9 +118,15 @@ class _Root(Resource):
         return NOT_DONE_YET
 
     async def _answer(self, request: _BoundedRequest) -> Answer:
-        if not self._at_home(_header(request, b"host")):
+        hosts = _header(request, b"host")
+        if len(hosts) > 1 or (not hosts and request.clientproto == b"HTTP/1.1"):
+            return refuse(400, "a request of HTTP/1.1 needs one Host header", connection="close")
+        host, path = _target(request)
+        if not self._at_home(hosts if host is None else [host]):
             return refuse(421, "this port does not answer under that name")
-        page = self._pages.get(request.path.decode("latin-1"))
+        if path == "*" and request.method == b"OPTIONS":
+            return Answer(200, b"", {"Allow": "GET, HEAD, POST, OPTIONS"})
+        page = self._pages.get(path)
         if page is None:
             return refuse(404, "nothing is here")
         if request.method.decode("latin-1") not in page.methods:
@@ -120,16 +138,31 @@ class _Root(Resource):
         return await answer if isinstance(answer, Deferred) else answer
 
     def _at_home(self, hosts: Sequence[str]) -> bool:
-        """Whether the Host header is one that no foreign page can have made a browser send.
+        """Return True if the host is one that no foreign page can have made a browser send.
 
         A rebinding attack needs a name; an address in the header is an address that was asked for.
-        Without the header there is no browser (RFC 9112 section 3.2).
+        Without a host there is no browser (RFC 9112 section 3.2).
         """
-        if len(hosts) != 1:
-            return not hosts
-        host = hosts[0].strip().lower()
-        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        if not hosts:
+            return True
+        parts = _AUTHORITY.fullmatch(hosts[0].strip(" \t").lower())
+        name = (parts[1] or parts[2]) if parts else ""
         return name in self._hosts or _is_address(name)
+
+
+def _target(request: Request) -> tuple[str | None, str]:
+    """Return host and path of a request's target.
+
+    Returns:
+        The host, or None if the target names none. In the absolute form it takes the place of the Host
+        header (RFC 9112 section 3.2.2). ``*`` is also what ``OPTIONS`` with a host alone asks about.
+    """
+    text = request.uri.decode("latin-1")
+    absolute = _ABSOLUTE.match(text)
+    if not absolute:
+        return None, text.partition("?")[0]
+    alone = absolute.end() == len(text) and request.method == b"OPTIONS"
+    return absolute[1], absolute[2] or ("*" if alone else "/")
 
 
 def _header(request: Request, name: bytes) -> list[str]:
@@ -157,5 +190,7 @@ def _write(request: _BoundedRequest, answer: Answer) -> None:
     for name, value in headers.items():
         request.setHeader(name, value)
     request.responseHeaders.removeHeader("server")
+    if answer.headers.get("Connection") == "close":
+        request.channel.persistent = False  # twisted.web does not heed its own header
     request.write(answer.body)  # twisted.web leaves the body out when the method is HEAD
     request.finish()

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["SseClient"]
 
 
+_NO_MESSAGES = frozenset({"heartbeat", "position"})
+"""Events of the protocol itself."""
+
+
 class SseClient(Client):
     """One client of ``/events``.
 
@@ -86,7 +90,7 @@ class SseClient(Client):
     def _take_event(self, event: Event) -> None:
         if event.name == "reset":
             self.ledger.reset()
-        else:
+        elif event.name not in _NO_MESSAGES:
             self.take(event.data)
 
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from pushd.client import extensions
 from pushd.client.address import Proxies
-from pushd.client.head import Request
+from pushd.client.head import HeadLimits, Request
 from pushd.client.http import HttpError, Response
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.origin import Origins
@@ -30,6 +30,11 @@ from pushd.interfaces import Encoding
 __all__ = ["Edge", "Route"]
 
 _Answer = TypeVar("_Answer", Response, Stream)
+
+_HEAD_LIMITS = HeadLimits()
+
+_SERVER = Response(200, (("Allow", "GET, HEAD, POST, OPTIONS"),))
+"""The answer to ``OPTIONS *``: what some route or other takes (RFC 9110 section 9.3.7)."""
 
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 """16 bytes in base64 (RFC 6455 section 4.1)."""
@@ -46,6 +51,8 @@ class Route:
         methods: Those it takes; ``HEAD`` only where pages are.
         deflated: For WebSockets: how messages become bytes for clients that agree to permessage-deflate;
             without it nobody is asked.
+        subprotocols: For WebSockets: the subprotocols that may be chosen. The first of the client's offers
+            that is among them is.
     """
 
     path: str
@@ -53,6 +60,7 @@ class Route:
     websocket: bool = False
     methods: tuple[str, ...] = ("GET",)
     deflated: Encoding | None = None
+    subprotocols: tuple[str, ...] = ()
 
     def serves(self, path: str) -> bool:
         """Whether ``path`` is here."""
@@ -91,6 +99,10 @@ class Route:
         """
         return extensions.agree(request.header("sec-websocket-extensions")) if self.deflated else ""
 
+    def choose(self, request: Request) -> str:
+        """Return the subprotocol of a WebSocket, or ``""`` for none (RFC 6455 section 4.2.2)."""
+        return next((offer for offer in request.subprotocols if offer in self.subprotocols), "")
+
 
 @implementer(IProtocolNegotiationFactory)
 class Edge(Factory):
@@ -105,6 +117,11 @@ class Edge(Factory):
         message_size: Most bytes of a message, or of a request's body, from a client.
         most_pending: Connections at once that have not said yet what they want.
         now: Gives the time in seconds since the Unix epoch.
+        head_limits: Sizes that the head of a request must not exceed.
+        max_pending_bytes: Bytes of unfinished requests that all connections together may hold.
+
+    Attributes:
+        pending_bytes: Bytes of unfinished requests that the connections hold now.
     """
 
     noisy = False
@@ -120,11 +137,16 @@ class Edge(Factory):
         message_size: int,
         most_pending: int,
         now: Callable[[], float],
+        head_limits: HeadLimits = _HEAD_LIMITS,
+        max_pending_bytes: int = 128 * 2**20,
     ) -> None:
         self.life = life
         self.reception = reception
         self.message_size = message_size
         self.now = now
+        self.head_limits = head_limits
+        self.max_pending_bytes = max_pending_bytes
+        self.pending_bytes = 0
         self._routes = routes
         self._proxies = proxies
         self._origins = origins
@@ -152,13 +174,11 @@ class Edge(Factory):
         Raises:
             HttpError: It is not to be done.
         """
-        route = self._route(request)
-        origin = request.header("origin")
-        if not self._origins.allow(origin):
-            raise HttpError(403, "the page's origin is not allowed")
+        if request.path == "*":
+            return _SERVER
+        route = self.check(request)
         if route.asks_first(request):
             return self._origins.preflight(route.methods)
-        route.check(request)
         extension = route.agree(request)
         address = self._proxies.client(transport.getPeer(), request.header("x-forwarded-for"))
         self.life.admission.admit(address)
@@ -175,9 +195,22 @@ class Edge(Factory):
             if extension and route.deflated:
                 outcome.encoding = route.deflated
             key = request.header("sec-websocket-key")
-            return self._websockets.accept(transport, outcome, key, extension)
+            return self._websockets.accept(transport, outcome, key, extension, route.choose(request))
         outcome.session.peer = address
         return self._streams.accept(transport, self.shared(outcome, request), self.now())
+
+    def check(self, request: Request) -> Route:
+        """Return the route of a request, before its body is there.
+
+        Raises:
+            HttpError: No route takes such a request, or none from this page.
+        """
+        route = self._route(request)
+        if not self._origins.allow(request.header("origin")):
+            raise HttpError(403, "the page's origin is not allowed")
+        if not route.asks_first(request):
+            route.check(request)
+        return route
 
     def shared(self, answer: _Answer, request: Request | None) -> _Answer:
         """Let the page that asked read the answer, if it may."""

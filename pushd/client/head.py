@@ -1,7 +1,8 @@
 """The head of an HTTP/1.1 request, from bytes to a value, strictly (RFC 9112), without any I/O.
 
-Only printable ASCII gets through: Autobahn, which reads the same bytes after us, ends a header at control
-bytes where proxies see none, so that a client could forge what only a proxy may say.
+A line ends with CR LF and with nothing else. Control characters are refused everywhere: a parser that
+breaks lines at them would see headers that no proxy has seen. Bytes above 0x7F are opaque (RFC 9110
+section 5.5). They pass in headers that pushd does not interpret, such as a cookie or a browser's name.
 """
 
 from __future__ import annotations
@@ -13,24 +14,52 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from pushd.client.http import HttpError
 
-__all__ = ["LONGEST", "Request", "is_suspect", "parse", "take_head"]
-
-LONGEST = 16384
-"""Bytes of a head."""
+__all__ = ["HeadLimits", "Request", "parse", "take_head"]
 
 _END = b"\r\n\r\n"
-_FORBIDDEN = re.compile(rb"[^\t\r\n\x20-\x7e]")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
+_MAX_EMPTY_LINES = 16
+"""Empty lines that may stand before a request line (RFC 9112 section 2.2 asks for one at least)."""
+
+_SUSPECT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
+"""A control character, or a line break that is not CR LF."""
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
-_ABSOLUTE = re.compile(r"https?://[^/?#]+(/[^#]*)?", re.IGNORECASE)
+_TARGET = re.compile(r"/[!\"$-~]*")
+_ABSOLUTE = re.compile(r"https?://[^/?#]+(/[^#]*|\?[^#]*)?", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
 _LISTS = frozenset(
     {
-        "connection", "upgrade", "x-forwarded-for", "sec-websocket-protocol", "sec-websocket-extensions",
-        "accept",
+        "accept", "connection", "expect", "sec-websocket-extensions", "sec-websocket-protocol", "upgrade",
+        "x-forwarded-for",
     }
 )  # fmt: skip
 """Headers that may stand in several lines, which then count as one list (RFC 9110 section 5.3)."""
+
+_SINGLE = frozenset(
+    {
+        "host", "origin", "content-length", "transfer-encoding", "last-event-id", "authorization",
+        "sec-websocket-key", "sec-websocket-version",
+    }
+)  # fmt: skip
+"""Headers of which a second one contradicts the first."""
+
+_INTERPRETED = _LISTS | _SINGLE | {"access-control-request-method"}
+"""Headers whose value decides something in pushd: printable ASCII only."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """Sizes of a head in bytes.
+
+    Attributes:
+        request_line: A request line. A longer one is answered with 414.
+        header: The value of one header, and half of all header lines together. More is answered with 431.
+    """
+
+    request_line: int = 131072
+    header: int = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +67,13 @@ class Request:
     """A request as far as it matters here.
 
     Attributes:
-        path: Still percent-encoded.
+        path: Still percent-encoded; ``*`` when ``OPTIONS`` asks about the server itself.
         query: The same, without its question mark.
         headers: By name in lower case.
         upgrades: Whether it asks for a WebSocket (RFC 6455 section 4.2.1).
         body: What came with it; the edge fills it in.
+        awaits_continue: True if the client sends its body only after ``100 Continue`` (RFC 9110
+            section 10.1.1).
     """
 
     method: str
@@ -51,6 +82,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     upgrades: bool = False
     body: bytes = b""
+    awaits_continue: bool = False
 
     def header(self, name: str) -> str:
         """Give a header's value, or ``""``."""
@@ -59,6 +91,12 @@ class Request:
     def tokens(self, name: str) -> list[str]:
         """Give the members of a header that is a list, in lower case."""
         return _tokens(self.header(name))
+
+    @property
+    def subprotocols(self) -> list[str]:
+        """The subprotocols that the client offers, the preferred first; their case matters."""
+        offers = self.header("sec-websocket-protocol").split(",")
+        return [offer.strip(" \t") for offer in offers if offer.strip(" \t")]
 
     @property
     def length(self) -> int:
@@ -102,50 +140,72 @@ class Request:
             raise HttpError(400, "the path is not UTF-8") from error
 
 
-def is_suspect(data: bytes, start: int, end: int) -> bool:
-    """Whether bytes that no head of ours may have stand in this part of ``data``."""
-    return _FORBIDDEN.search(data, start, end) is not None
+_DEFAULT_LIMITS = HeadLimits()
 
 
-def take_head(data: bytes, start: int) -> int:
+def take_head(data: bytes, start: int, limits: HeadLimits = _DEFAULT_LIMITS) -> int:
     """Find where the head ends.
 
     Args:
-        data: What has come.
-        start: How much of it was looked at before.
+        data: All bytes that have come.
+        start: Number of bytes that an earlier call has looked at.
+        limits: Sizes that the head must not exceed.
 
     Returns:
-        How many bytes it has, or 0 when it is not complete.
+        The head's length with the empty lines before it, or 0 while the head is incomplete.
 
     Raises:
-        HttpError: It never will be one.
+        HttpError: The bytes are not the beginning of a request.
     """
-    end = data.find(_END, max(0, start - 3), LONGEST)
+    begin = _begin(data)
+    end = data.find(_END, max(begin, start - 3))
     length = end + len(_END) if end >= 0 else 0
-    if is_suspect(data, start, length or min(len(data), LONGEST)):
-        raise HttpError(400, "only printable ASCII is allowed in a request's head")
-    if not length and len(data) >= LONGEST:
-        raise HttpError(431, f"a request's head must not exceed {LONGEST} bytes")
+    # The byte before tells whether a line feed follows a carriage return.
+    if suspect := _SUSPECT.search(data, max(0, start - 1), length or len(data)):
+        line_break = suspect[0] in {b"\r", b"\n"}
+        raise HttpError(400, "a line must end with CR LF" if line_break else _NO_CONTROLS)
+    _check_sizes(data, begin, length, limits)
     return length
 
 
-def parse(data: bytes) -> Request:
-    """Read a complete head, in which no byte is suspect.
+_NO_CONTROLS = "control characters are not allowed in a request's head"
+
+
+def _begin(data: bytes) -> int:
+    """Return where the request line begins, after empty lines."""
+    empty = _EMPTY_LINES.match(data)
+    assert empty
+    if empty.end() > 2 * _MAX_EMPTY_LINES:
+        raise HttpError(400, f"at most {_MAX_EMPTY_LINES} empty lines may precede a request line")
+    return empty.end()
+
+
+def _check_sizes(data: bytes, begin: int, length: int, limits: HeadLimits) -> None:
+    """Refuse a head that is too long, as soon as that is known."""
+    line_end = data.find(b"\r\n", begin)
+    size = (line_end if line_end >= 0 else len(data)) - begin
+    if size > limits.request_line:
+        raise HttpError(414, f"a request line must not exceed {limits.request_line} bytes")
+    if line_end >= 0 and (length or len(data)) - line_end > 2 * limits.header:
+        raise HttpError(431, f"the headers together must not exceed {2 * limits.header} bytes")
+
+
+def parse(data: bytes, limits: HeadLimits = _DEFAULT_LIMITS) -> Request:
+    """Read a complete head that :func:`take_head` has found.
 
     Raises:
-        HttpError: It is not one of HTTP/1.1 or 1.0.
+        HttpError: It is not a request of HTTP/1.1 or 1.0.
     """
-    lines = data[: -len(_END)].decode("ascii").split("\r\n")
-    if any("\r" in line or "\n" in line for line in lines):
-        raise HttpError(400, "a line must end with CR LF")
+    lines = data[_begin(data) : -len(_END)].decode("latin-1").split("\r\n")
     method, target, modern = _request_line(lines[0])
-    headers = _headers(lines[1:])
+    headers = _headers(lines[1:], limits)
     if modern and "host" not in headers:
         raise HttpError(400, "a Host header is needed")
     if "host" in headers and not _HOST.fullmatch(headers["host"]):
         raise HttpError(400, "bad Host header")
     path, _, query = target.partition("?")
-    return Request(method, path, query, headers, modern and _upgrades(headers))
+    waits = modern and _awaits_continue(headers.get("expect", ""))
+    return Request(method, path, query, headers, modern and _upgrades(headers), awaits_continue=waits)
 
 
 def _upgrades(headers: Mapping[str, str]) -> bool:
@@ -153,6 +213,14 @@ def _upgrades(headers: Mapping[str, str]) -> bool:
     return "websocket" in _tokens(headers.get("upgrade", "")) and "upgrade" in _tokens(
         headers.get("connection", "")
     )
+
+
+def _awaits_continue(expectation: str) -> bool:
+    """Read ``Expect`` of HTTP/1.1; an older client cannot expect anything (RFC 9110 section 10.1.1)."""
+    members = [token for token in _tokens(expectation) if token]
+    if any(member != "100-continue" for member in members):
+        raise HttpError(417, "the only expectation that can be met is 100-continue")
+    return bool(members)
 
 
 def _tokens(text: str) -> list[str]:
@@ -167,19 +235,27 @@ def _request_line(line: str) -> tuple[str, str, bool]:
         raise HttpError(400, "bad request line")
     if version[1] != "1":
         raise HttpError(505, "HTTP/1.1 is spoken here")
-    return words[0], _target(words[1]), version[2] != "0"
+    return words[0], _target(words[0], words[1]), version[2] != "0"
 
 
-def _target(text: str) -> str:
-    """Give path and query of a target, which may name the host as well (RFC 9112 section 3.2.2)."""
+def _target(method: str, text: str) -> str:
+    """Return path and query of a target, or ``*`` for ``OPTIONS`` about the server.
+
+    A target may name the host as well (RFC 9112 section 3.2.2). ``OPTIONS`` with a host and no path is the
+    form that ``*`` takes through a proxy (section 3.2.4).
+    """
     absolute = _ABSOLUTE.fullmatch(text)
-    target = absolute[1] or "/" if absolute else text
-    if not target.startswith("/") or "#" in target:
+    target = absolute[1] or "" if absolute else text
+    if method == "OPTIONS" and (target == "*" or (absolute and not target)):
+        return "*"
+    if absolute and not target.startswith("/"):
+        target = f"/{target}"
+    if not _TARGET.fullmatch(target):
         raise HttpError(400, "bad request target")
     return target
 
 
-def _headers(lines: Sequence[str]) -> dict[str, str]:
+def _headers(lines: Sequence[str], limits: HeadLimits) -> dict[str, str]:
     """Read header lines (RFC 9112 section 5); a line that begins with a blank has no name, and is refused."""
     headers: dict[str, str] = {}
     for line in lines:
@@ -187,6 +263,7 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
         if not colon or not _TOKEN.fullmatch(name):
             raise HttpError(400, "bad header")
         key, value = name.lower(), value.strip(" \t")
+        _check_value(key, value, limits)
         if key not in headers:
             headers[key] = value
         elif key in _LISTS:
@@ -196,10 +273,8 @@ def _headers(lines: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-_SINGLE = frozenset(
-    {
-        "host", "origin", "content-length", "transfer-encoding", "last-event-id", "authorization",
-        "sec-websocket-key", "sec-websocket-version",
-    }
-)  # fmt: skip
-"""Headers of which a second one contradicts the first."""
+def _check_value(key: str, value: str, limits: HeadLimits) -> None:
+    if len(value) > limits.header:
+        raise HttpError(431, f"a header's value must not exceed {limits.header} bytes")
+    if key in _INTERPRETED and not value.isascii():
+        raise HttpError(400, f"only printable ASCII is allowed in the header {key}")

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 
-__all__ = ["Header", "HttpError", "Response", "head", "render"]
+__all__ = ["CONTINUE", "Header", "HttpError", "Response", "head", "render"]
 
 Header = tuple[str, str]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""The interim answer that asks for a body (RFC 9110 section 15.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,9 @@ import re
 from collections.abc import Sequence
 
 from pushd.client.http import Header, Response
+from pushd.config.origins import ANY, read_pattern, spelling
 
 __all__ = ["Origins"]
-
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*|(?:\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 
 _PREFLIGHT: tuple[Header, ...] = (
     ("Access-Control-Allow-Headers", "Authorization, Cache-Control, Content-Type, Last-Event-ID"),
@@ -23,51 +21,52 @@ _PREFLIGHT: tuple[Header, ...] = (
     ("Access-Control-Max-Age", "86400"),
 )
 
+_VARY: Header = ("Vary", "Origin")
+
 
 class Origins:
-    """A list of origins, exact or with ``*.`` for any number of labels in front; ``*`` means all.
+    """A list of origins and patterns of them.
 
     Args:
-        allowed: ``scheme://host[:port]``, ``*``, or ``null`` for pages without an origin.
+        allowed: Patterns, as :func:`pushd.config.origins.read_pattern` reads them.
+
+    Raises:
+        ValueError: A pattern is none.
     """
 
     def __init__(self, allowed: Sequence[str]) -> None:
-        self._all = "*" in allowed
-        self._exact = frozenset(_normal(origin) for origin in allowed if "*" not in origin)
-        self._below = tuple(
-            _normal(origin).split("*", 1) for origin in allowed if "*" in origin and origin != "*"
-        )
+        patterns = [read_pattern(text) for text in allowed]
+        self._all = ANY in {pattern.text for pattern in patterns}
+        self._whole = frozenset(pattern.text for pattern in patterns if not pattern.regex)
+        regexes = [pattern.regex for pattern in patterns if pattern.regex]
+        self._patterns = re.compile("|".join(regexes) or "(?!)")
 
     def allow(self, origin: str) -> bool:
-        """Whether pages of ``origin`` may connect; without one (``""``) it is no browser that asks."""
+        """Return True if pages of ``origin`` may connect. ``""`` stands for a client that is no browser."""
         if self._all or not origin:
             return True
-        normal = _normal(origin)
-        return normal in self._exact or any(
-            normal.startswith(scheme) and normal.endswith(domain) for scheme, domain in self._below
+        spelled = spelling(origin)
+        return spelled is not None and (
+            spelled in self._whole or self._patterns.fullmatch(spelled) is not None
         )
 
     def sharing(self, origin: str) -> tuple[Header, ...]:
-        """Give the headers that let a page of ``origin``, if it is allowed, read an answer."""
-        if not origin or not self.allow(origin):
-            return ()
+        """Return the headers that let a page of ``origin`` read an answer, if it may.
+
+        A page whose origin is listed may send its visitor's cookies, too. With a list, each answer depends on
+        the origin, which caches have to know even of an answer without one.
+        """
         if self._all:
-            return (("Access-Control-Allow-Origin", "*"),)
-        return (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+            return (("Access-Control-Allow-Origin", "*"),) if origin else ()
+        if not origin or not self.allow(origin):
+            return (_VARY,)
+        return (
+            ("Access-Control-Allow-Origin", origin),
+            _VARY,
+            ("Access-Control-Allow-Credentials", "true"),
+        )
 
     @staticmethod
     def preflight(methods: Sequence[str]) -> Response:
         """Tell a browser what a page may send: it asks first, unless that is what any link could send."""
         return Response(200, (("Access-Control-Allow-Methods", ", ".join(methods)), *_PREFLIGHT))
-
-
-def _normal(origin: str) -> str:
-    """Give the one form of an origin, in which its port is always told; for what is none, ``null``.
-
-    A browser says ``null`` for a page whose origin it will not tell (a sandboxed frame, a local file).
-    """
-    parts = _ORIGIN.fullmatch(origin.lower())
-    if not parts:
-        return "null"
-    scheme, host, port = parts.groups()
-    return f"{scheme}://{host}:{port or _DEFAULT_PORTS.get(scheme, '')}"

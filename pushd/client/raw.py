@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pushd.client.gate import Gate
 from pushd.client.lead import is_ahead
+from pushd.client.query import read
 from pushd.client.session import Session
-from pushd.client.wish import Wish, parse
+from pushd.client.wish import PARAMETERS, Wish, parse
 from pushd.disconnect import BEHIND, INSUFFICIENT_STATE, NOT_ALLOWED, Disconnect
 from pushd.message import BROADCAST, Position
 from pushd.stats import Stats
@@ -54,10 +55,10 @@ class RawRoute:
         """Give the session that a request asks for.
 
         Raises:
-            HttpError: It names something that is no channel or position, too many channels, or one
-                that is not open to the client.
+            HttpError: It names something that is no channel, position or parameter, too many channels, or
+                one that is not open to the client.
         """
-        query = dict(request.parameters())
+        query = dict(read(request, PARAMETERS))
         if channel := request.below(self.path):
             query["channel"] = [channel, *query.get("channel", ())]
         wish = parse(query, "", longest=self.longest, most=self.most)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pushd.client.gate import Gate
 from pushd.client.lead import is_ahead
+from pushd.client.query import read
 from pushd.client.session import Session
 from pushd.client.stream import Stream
-from pushd.client.wish import Wish, parse
+from pushd.client.wish import PARAMETERS, Wish, parse
 from pushd.disconnect import BEHIND
 from pushd.message import BROADCAST, Position
 from pushd.stats import Stats
@@ -29,7 +30,8 @@ __all__ = ["HEADERS", "SseRoute", "SseSession", "retry_after"]
 
 HEADERS = (
     ("Content-Type", "text/event-stream"),
-    ("Cache-Control", "no-cache"),
+    # Neither cached nor compressed: a proxy that compresses holds small events back.
+    ("Cache-Control", "no-cache, no-transform"),
     # nginx passes each event on at once, whatever proxy_buffering says.
     ("X-Accel-Buffering", "no"),
 )
@@ -62,6 +64,7 @@ class SseRoute:
         most: Most channels of one connection.
         retry: Seconds after which clients should come back at the earliest.
         share: Draws a number from 0 to 1, to spread them.
+        heartbeat: Name of the event that a quiet stream repeats.
     """
 
     hub: Hub
@@ -72,16 +75,17 @@ class SseRoute:
     most: int
     retry: float
     share: Callable[[], float]
+    heartbeat: str = "heartbeat"
 
     def __call__(self, request: Request) -> Stream:
         """Give the stream that a request asks for.
 
         Raises:
-            HttpError: It names something that is no channel or position, too many channels, or one
-                that is not open to the client.
+            HttpError: It names something that is no channel, position or parameter, too many channels, or
+                one that is not open to the client.
         """
         last = request.header("last-event-id")
-        wish = parse(request.parameters(), last, longest=self.longest, most=self.most)
+        wish = parse(read(request, PARAMETERS), last, longest=self.longest, most=self.most)
         session = SseSession(self, wish)
         session.expires_at = self.gate(request, wish.channels)
         return Stream(session, HEADERS)
@@ -123,13 +127,15 @@ class SseSession(Session):
             self.hub.drained(self)
 
     def ping(self) -> None:
-        """Keep proxies from taking the stream for dead, and the client's position fresh.
+        """Send a heartbeat, which keeps proxies from closing the stream and the client's position fresh.
 
-        An ``id`` without ``data`` dispatches nothing, and yet is where a browser resumes from.
+        It is an event with a name and data. A script cannot see a comment, so it could not tell a quiet
+        stream from a dead one. Some libraries make an empty message of an ``id`` without data.
         """
         if not self.waiting:
             reached = self.hub.reached(self)
-            self.write(b":\nid: %b\n\n" % str(reached).encode() if reached else b":\n\n")
+            place = b"id: %b\n" % str(reached).encode() if reached else b""
+            self.write(b"event: %b\n%bdata: {}\n\n" % (self._route.heartbeat.encode(), place))
 
     def missed(self) -> None:
         """Tell the client to load its state anew, see :meth:`Session.missed`."""

@@ -49,20 +49,24 @@ class Pace:
         ping_timeout: How long the answer may take.
         stall_timeout: How long a socket may take nothing of what waits for it.
         connection_age: When a connection should move on at the latest; 0 means never.
+        heartbeat_interval: From one heartbeat of a stream of ``/events`` to the next; None: ping_interval.
     """
 
     ping_interval: float
     ping_timeout: float
     stall_timeout: float
     connection_age: float
+    heartbeat_interval: float | None = None
+
+    def interval(self, protocol: str) -> float:
+        """Return the seconds between two pings of a connection."""
+        return self.heartbeat_interval or self.ping_interval if protocol == "sse" else self.ping_interval
 
     @property
     def tick(self) -> float:
         """A round is short enough for the shortest of the times."""
-        return (
-            min(_LONGEST_ROUND, self.ping_interval / 5, self.ping_timeout / 5, self.stall_timeout / 5)
-            / _TICKS
-        )
+        shortest = min(self.ping_interval, self.interval("sse"), self.ping_timeout, self.stall_timeout)
+        return min(_LONGEST_ROUND, shortest / 5) / _TICKS
 
 
 class Sweep:
@@ -162,6 +166,6 @@ class Sweep:
         if session.wire.answers and session.heard_at < session.pinged_at:
             if since >= self._pace.ping_timeout:
                 session.close(NO_PONG)
-        elif since >= self._pace.ping_interval:
+        elif since >= self._pace.interval(session.protocol):
             session.pinged_at = now
             session.ping()

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from pushd.client.head import Request, parse, take_head
-from pushd.client.http import HttpError, Response, render
+from pushd.client.http import CONTINUE, HttpError, Response, render
 from pushd.client.transport import end_gently
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Visitor(Protocol):
         self._over = False
         self._complete = False
         self._queued = False
+        self._invited = False
+        self._held = 0
 
     def connectionMade(self) -> None:
         """Start the deadline; it ends when the connection is handed over or over."""
@@ -58,12 +60,26 @@ class Visitor(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: ARG002  # all ends are alike
         """Stop the deadlines."""
         self._over = True
+        self._let_go()
         self._edge.life.requests.discard(self)
         self._edge.life.closings.discard(self)
 
     def overdue(self) -> None:
-        """The request did not come, or the answer was not taken."""
-        self.transport.abortConnection()
+        """Answer a request that is not complete in time; drop a connection that does not take its answer."""
+        if self._over:
+            self.transport.abortConnection()
+        else:
+            self._guarded(self._time_out)
+
+    def _time_out(self) -> None:
+        if self._complete:
+            raise HttpError(503, "the instance is busy", ("Retry-After", "1"))
+        if self._request or self._data:
+            raise HttpError(408, "the request was not complete in time")
+        # A browser opens connections in reserve: an answer to nothing would count for its next request.
+        self._over = True
+        self._edge.life.closings.add(self)
+        self.transport.loseConnection()
 
     def _guarded(self, act: Callable[..., None], *arguments: object) -> None:
         """Act; what the peer gets if this fails is an error and the end."""
@@ -76,15 +92,18 @@ class Visitor(Protocol):
             self._refuse(HttpError(500, "internal error"))
 
     def _take(self, data: bytes) -> None:
+        self._hold(len(data))
         seen, self._data = len(self._data), self._data + data
         if self._queued:  # TLS hands on what it had deciphered when it was paused
             return
         if self._request is None:
-            length = take_head(self._data, seen)
+            length = take_head(self._data, seen, self._edge.head_limits)
             if not length:
                 return
-            self._request, self._data = parse(self._data[:length]), self._data[length:]
+            head, self._data = self._data[:length], self._data[length:]
+            self._request = parse(head, self._edge.head_limits)
         if not self._whole(self._request):
+            self._invite(self._request)
             return
         self._complete = True
         if self._edge.reception.has_room():
@@ -93,6 +112,29 @@ class Visitor(Protocol):
             self._queued = True
             self.transport.pauseProducing()
             self._edge.reception.wait(self._called_up)
+
+    def _hold(self, size: int) -> None:
+        """Count bytes of a request that is not served yet.
+
+        Raises:
+            HttpError: The unfinished requests of all connections take too much memory.
+        """
+        self._held += size
+        self._edge.pending_bytes += size
+        if self._edge.pending_bytes > self._edge.max_pending_bytes:
+            raise HttpError(503, "too many unfinished requests", ("Retry-After", "1"))
+
+    def _let_go(self) -> None:
+        """Count the bytes of this request no longer."""
+        self._edge.pending_bytes -= self._held
+        self._held = 0
+
+    def _invite(self, request: Request) -> None:
+        """Send ``100 Continue`` once to a client that waits for it, if its request can be served."""
+        if request.awaits_continue and not self._invited:
+            self._edge.check(request)
+            self._invited = True
+            self.transport.write(CONTINUE)
 
     def _whole(self, request: Request) -> bool:
         """Whether the body is there, too; what follows a request for an upgrade is not one."""
@@ -118,6 +160,7 @@ class Visitor(Protocol):
             self._answer(outcome, body=request.method != "HEAD")
             return
         self._edge.life.requests.discard(self)
+        self._let_go()
         _hand_over(self.transport, self, outcome)
         if rest:
             outcome.dataReceived(rest)
@@ -129,6 +172,7 @@ class Visitor(Protocol):
     def _answer(self, response: Response, *, body: bool) -> None:
         """Send, and end when it has left."""
         self._over = True
+        self._let_go()
         self._edge.life.requests.discard(self)
         self._edge.life.closings.add(self)
         shared = self._edge.shared(response, self._request)

@@ -36,7 +36,7 @@ _OPEN = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: %b\r\n%b\r\n"
 )
-"""The answer to a handshake (RFC 6455 section 4.2.2). No subprotocol is ever chosen."""
+"""The answer to a handshake (RFC 6455 section 4.2.2)."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """See RFC 6455 section 1.3."""
@@ -114,7 +114,8 @@ class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignor
     trackedTimings: Any = None
     _perMessageCompress: Any = None
     inside_message = closedByMe = failedByMe = wasClean = False
-    localCloseCode = localCloseReason = remoteCloseCode = remoteCloseReason = None
+    localCloseCode = localCloseReason = remoteCloseReason = None
+    remoteCloseCode: int | None = None
     closeHandshakeTimeoutCall = autoPingTimeoutCall = autoPingPending = autoPingPendingCall = None
     wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
     log: Any = _Silence()
@@ -195,7 +196,8 @@ class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignor
     ) -> None:
         """Answer the peer's close; or, when it is Autobahn that fails the connection, say so by our rules."""
         if isReply:
-            super().sendCloseFrame(code, reasonUtf8, isReply=True)
+            # The peer's own code goes back (RFC 6455 section 5.5.1); 1000 answers a close without a code.
+            super().sendCloseFrame(self.remoteCloseCode or code, reasonUtf8, isReply=True)
             self.over()
         elif self.session is not None:
             self.session.close(_FAILURES.get(code or 0, BAD_REQUEST))
@@ -268,12 +270,15 @@ class WebSockets(WebSocketServerFactory):
             autoPingTimeout=0,
         )
 
-    def accept(self, transport: ITransport, session: Session, key: str, extension: str = "") -> WebSocket:
+    def accept(
+        self, transport: ITransport, session: Session, key: str, extension: str = "", subprotocol: str = ""
+    ) -> WebSocket:
         """Take a connection over whose request was found good, and answer the handshake.
 
         Args:
             key: ``Sec-WebSocket-Key``.
             extension: What was agreed, as the answer says it: the client may deflate its messages.
+            subprotocol: The name that was chosen of the client's offers, or ``""`` for none.
 
         Returns:
             The protocol to which ``transport`` has to give what comes from now on.
@@ -282,13 +287,15 @@ class WebSockets(WebSocketServerFactory):
         socket.begin(session, deflates=bool(extension))
         outlet = outlet_for(transport, socket, self.life.buffered_bytes)
         socket.makeConnection(outlet)
-        outlet.write(_answer(key, extension))
+        outlet.write(_answer(key, extension, subprotocol))
         socket.guarded(self.life.open, socket, session)
         built: WebSocket = socket
         return built
 
 
-def _answer(key: str, extension: str) -> bytes:
+def _answer(key: str, extension: str, subprotocol: str) -> bytes:
     proof = b64encode(sha1(key.encode() + _GUID, usedforsecurity=False).digest())
     agreed = f"Sec-WebSocket-Extensions: {extension}\r\n" if extension else ""
+    if subprotocol:
+        agreed += f"Sec-WebSocket-Protocol: {subprotocol}\r\n"
     return _OPEN % (proof, agreed.encode())

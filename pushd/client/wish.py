@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pushd import channel as channels
 from pushd.client.http import HttpError
+from pushd.client.query import LAST_EVENT_ID, Query, last_event_id
 from pushd.message import Position
 
-__all__ = ["EARLIEST", "Wish", "parse"]
+__all__ = ["EARLIEST", "PARAMETERS", "Wish", "parse"]
+
+PARAMETERS = ("channel", "token", *LAST_EVENT_ID)
+"""Parameters of a query that say what a request asks for, and with which right."""
 
 EARLIEST = "earliest"
 """In place of a position: everything that is held."""
@@ -28,13 +31,12 @@ class Wish:
     after: Position | str | None = None
 
 
-def parse(query: Mapping[str, Sequence[str]], header: str, *, longest: int, most: int) -> Wish:
+def parse(query: Query, header: str, *, longest: int, most: int) -> Wish:
     """Read a request.
 
     Args:
-        query: The decoded query of its URL: ``channel`` as often as wanted, ``last_event_id``.
-        header: Its ``Last-Event-ID``, or ``""``. It wins: a browser sends it when it comes back, with
-            the URL it first came with.
+        query: The decoded query of its URL: ``channel`` as often as wanted, and a position.
+        header: Its ``Last-Event-ID``, or ``""``. It wins over the query.
         longest: Most bytes in the name of a channel.
         most: Most channels.
 
@@ -47,7 +49,7 @@ def parse(query: Mapping[str, Sequence[str]], header: str, *, longest: int, most
     for name in names:
         if fault := channels.fault(name, longest):
             raise HttpError(400, fault)
-    text = header or next(iter(query.get("last_event_id", ())), "")
+    text = last_event_id(query, header)
     if text in {"", EARLIEST}:
         return Wish(names, text or None)
     try:

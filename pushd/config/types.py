@@ -17,12 +17,14 @@ from pydantic import BeforeValidator
 from twisted.internet.endpoints import serverFromString
 
 from pushd.config.broker_url import BrokerUrl
+from pushd.config.origins import read_pattern
 
 __all__ = [
     "BrokerUrls",
     "Duration",
     "DurationOrNever",
     "Endpoint",
+    "EventName",
     "Flag",
     "Heartbeat",
     "HostNames",
@@ -33,6 +35,7 @@ __all__ = [
     "Origins",
     "PemFile",
     "Size",
+    "Subprotocols",
     "whole",
 ]
 
@@ -44,6 +47,7 @@ _LONGEST = 3650 * 86400.0
 _LONGEST_HEARTBEAT = 65535
 _LARGEST = 2**50
 _LARGEST_PORT = 65535
+_OTHER_EVENTS = ("error", "message", "open", "position", "reset")
 
 
 def _text(parse: Callable[[str], Any]) -> BeforeValidator:
@@ -96,12 +100,26 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(part.lower() for part in _split(text))
-    if not all(origin == "*" or re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin) for origin in origins):
+    try:
+        return tuple(read_pattern(part).text for part in _split(text))
+    except ValueError as error:
+        raise ValueError(f"* or origins separated by commas: {error}") from error
+
+
+def _subprotocols(text: str) -> tuple[str, ...]:
+    names = tuple(_split(text))
+    if not all(re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) for name in names):
+        raise ValueError("names of subprotocols separated by commas, such as v2.example.com, v1.example.com")
+    return names
+
+
+def _event_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", text) or text in _OTHER_EVENTS:
         raise ValueError(
-            "* or origins separated by commas, such as https://example.com, https://*.example.com"
+            "a name of at most 64 letters, digits, dots, dashes, underscores and colons, other than "
+            f"{', '.join(_OTHER_EVENTS)}"
         )
-    return origins
+    return text
 
 
 def _host_names(text: str) -> tuple[str, ...]:
@@ -188,9 +206,15 @@ Flag = Annotated[bool, _text(_flag)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], _text(_networks)]
 
 Origins = Annotated[tuple[str, ...], _text(_origins)]
-"""What browsers send as ``Origin``, in lower case, or patterns of it."""
+"""Patterns of what browsers send as ``Origin``, in the spelling of browsers."""
 
 BrokerUrls = Annotated[tuple[BrokerUrl, ...], _text(_urls)]
+
+Subprotocols = Annotated[tuple[str, ...], _text(_subprotocols)]
+"""Names of subprotocols of a WebSocket, which are tokens (RFC 6455 section 4.1)."""
+
+EventName = Annotated[str, _text(_event_name)]
+"""The name of a server-sent event that no other event of a stream has."""
 
 Endpoint = Annotated[str, _text(_endpoint)]
 """A Twisted server endpoint string."""

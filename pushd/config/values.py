@@ -17,6 +17,7 @@ from pushd.config.types import (
     Duration,
     DurationOrNever,
     Endpoint,
+    EventName,
     Flag,
     Heartbeat,
     HostNames,
@@ -27,6 +28,7 @@ from pushd.config.types import (
     Origins,
     PemFile,
     Size,
+    Subprotocols,
     whole,
 )
 
@@ -151,6 +153,11 @@ class WebSocket(Section):
     heartbeat_reply: str = key(
         '{"Received: ": "${instance}"}', "What a text frame from a client on the raw route is answered with."
     )
+    subprotocols: Subprotocols = key(
+        "",
+        "Names of which the raw route chooses the first that a client offers (Sec-WebSocket-Protocol), "
+        "separated by commas; browsers refuse a server that chooses none of what they offer.",
+    )
     compression: Flag = key(
         "no",
         "Deflate messages (permessage-deflate) for clients that ask for it, each once for all of them. Not "
@@ -172,6 +179,10 @@ class Sse(Section):
     """Server-sent events."""
 
     retry: Duration = key("3s", "After how long a browser should come back, give or take a random share.")
+    heartbeat_event: EventName = key(
+        "heartbeat", "The name of the event by which a page can tell a quiet stream from a dead one."
+    )
+    heartbeat_interval: Duration = key("25s", "How often it comes; below nginx's proxy_read_timeout.")
 
 
 class Limits(Section):
@@ -184,6 +195,14 @@ class Limits(Section):
         "10000", "New clients per second; others get 503 and nginx tries the next instance. 0 means no limit."
     )
     message_size: Size = key("64KB", "A message from a client.")
+    request_line_size: Size = key(
+        "128KB", "The first line of a request, which names the channels; a longer one gets 414."
+    )
+    header_size: Size = key(
+        "16KB",
+        "The value of one header of a request, such as Cookie; a longer one gets 431, as do headers that "
+        "together take more than twice as much.",
+    )
     buffered_bytes: Size = key("256KB", "Bytes waiting in one client's connection before it counts as slow.")
     connection_age: DurationOrNever = key("24h", "Ask older connections to come back; 0 means never.")
     subscriptions: Annotated[int, whole(1, 1_000_000)] = key("128", "Channels of one connection.")

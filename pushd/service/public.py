@@ -10,6 +10,7 @@ from typing import Self
 from pushd.client.address import Proxies
 from pushd.client.admission import Admission, Bucket
 from pushd.client.edge import Edge
+from pushd.client.head import HeadLimits
 from pushd.client.input import InputQueue
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.origin import Origins
@@ -22,6 +23,9 @@ __all__ = ["Public"]
 
 _MOST_PENDING = 10_000
 """Connections at once that have not said yet what they want."""
+
+_MAX_PENDING_BYTES = 128 * 2**20
+"""Bytes of unfinished requests at once: each may be large, so that all of them together need a bound."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Public:
     def around(cls, core: Core) -> Self:
         """Build it."""
         config, limits = core.config, core.config.limits
-        proxies = Proxies(config.auth.trusted_proxies)
+        forwarded = core.stats.forwarded
+        proxies = Proxies(config.auth.trusted_proxies, lambda kind: forwarded.update((kind,)))
         life = _lifecycle(core, proxies)
         edge = Edge(
             routes(core),
@@ -51,12 +56,15 @@ class Public:
             message_size=limits.message_size,
             most_pending=_MOST_PENDING,
             now=time.time,
+            head_limits=HeadLimits(limits.request_line_size, limits.header_size),
+            max_pending_bytes=_MAX_PENDING_BYTES,
         )
         pace = Pace(
             config.websocket.ping_interval,
             config.websocket.ping_timeout,
             limits.stall_timeout,
             limits.connection_age,
+            config.sse.heartbeat_interval,
         )
         share = SystemRandom().random
         return cls(edge, Sweep(core.reactor, core.hub, core.turns, pace, life.deadlines, share=share))

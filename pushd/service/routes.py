@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from pushd.client.auth import Anonymous, Authenticator, Tokens
 from pushd.client.centrifugo.desk import Desk
-from pushd.client.centrifugo.routes import CentrifugoRoute, UniSseRoute, UniWebSocketRoute
+from pushd.client.centrifugo.routes import JSON, CentrifugoRoute, UniSseRoute, UniWebSocketRoute
 from pushd.client.centrifugo.rules import Rules
 from pushd.client.edge import Route
 from pushd.client.gate import Gate
@@ -63,8 +63,10 @@ def _plain(core: Core, auth: Authenticator) -> list[Route]:
     reply = frame(TEXT, config.websocket.heartbeat_reply.encode())
     raw = RawRoute(hub, RawEncoding(), gate, reply, core.stats, path, longest, most)
     encoding, share = SseEncoding(lambda: hub.position.epoch), SystemRandom().random
-    sse = SseRoute(hub, encoding, gate, core.stats, longest, most, config.sse.retry, share)
-    return [_websocket(core, path, raw, RawEncoding), Route("/events", sse)]
+    retry, heartbeat = config.sse.retry, config.sse.heartbeat_event
+    sse = SseRoute(hub, encoding, gate, core.stats, longest, most, retry, share, heartbeat)
+    subprotocols = config.websocket.subprotocols
+    return [_websocket(core, path, raw, RawEncoding, subprotocols), Route("/events", sse)]
 
 
 def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
@@ -76,8 +78,12 @@ def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
     encoding = UniSseEncoding(rules.broadcast, lambda: hub.position.epoch)
     events = UniSseRoute(desk, encoding, core.config.sse.retry, SystemRandom().random)
     return [
-        _websocket(core, "/connection/websocket", both_ways, partial(CentrifugoFrames, rules.broadcast)),
-        _websocket(core, "/connection/uni_websocket", one_way, partial(UniEncoding, rules.broadcast)),
+        _websocket(
+            core, "/connection/websocket", both_ways, partial(CentrifugoFrames, rules.broadcast), (JSON,)
+        ),
+        _websocket(
+            core, "/connection/uni_websocket", one_way, partial(UniEncoding, rules.broadcast), (JSON,)
+        ),
         Route("/connection/uni_sse", events, methods=("GET", "POST")),
     ]
 
@@ -87,11 +93,17 @@ def _websocket(
     path: str,
     opener: Callable[[Request], Session],
     deflated: Callable[[Framing], Encoding],
+    subprotocols: tuple[str, ...],
 ) -> Route:
-    """Give a route for WebSockets; if so configured, who agrees to it gets what ``deflated`` makes."""
+    """Return a route for WebSockets.
+
+    Args:
+        deflated: Makes the encoding of clients that agree to deflated messages, if so configured.
+        subprotocols: Those that may be chosen.
+    """
     websocket = core.config.websocket
     encoding = deflated(Deflating(websocket.compression_min_size)) if websocket.compression else None
-    return Route(path, opener, websocket=True, deflated=encoding)
+    return Route(path, opener, websocket=True, deflated=encoding, subprotocols=subprotocols)
 
 
 def _rules(core: Core) -> Rules:

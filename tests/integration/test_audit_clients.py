@@ -144,6 +144,13 @@ def test_sse_resumes_where_it_was() -> None:
     assert (client.final, client.connects) == ("HTTP 204", 2)
 
 
+def test_sse_takes_no_heartbeat_for_a_message() -> None:
+    """Whatever its data is; its position counts all the same."""
+    client, heads = sse(STREAM + b'id: e:1\nevent: heartbeat\ndata: {"n": 7}\n\n', GONE)
+    assert "Last-Event-ID: e:1\r\n" in heads[1]
+    assert {} == client.ledger.report().last
+
+
 def test_sse_puts_the_position_in_the_query_after_an_error_status() -> None:
     """EventSource would have given up; the page makes a new one."""
     busy = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"

@@ -13,6 +13,14 @@ from tests.support.daemon import Daemon
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_EVENTS = """
+const [url, done] = arguments;
+const source = new EventSource(url, {withCredentials: true});
+source.addEventListener("heartbeat", ({data}) => done(data));
+source.onerror = () => done("error");
+"""
+"""Listen with cookies, and give the data of the first heartbeat, or an error."""
+
 _FETCH = """
 const [url, headers, done] = arguments;
 fetch(url, {headers}).then(async (answer) => {
@@ -68,3 +76,18 @@ def test_a_page_of_an_allowed_origin_sends_headers_and_reads_answers() -> None:
 
             browser.get(f"http://localhost:{port}/")
             assert [0, "TypeError"] == ask("another:41")
+
+
+def test_a_page_of_an_allowed_origin_sends_cookies_and_sees_heartbeats() -> None:
+    """With ``withCredentials``, which a browser forbids where all origins are allowed."""
+    with pages() as port:
+        for origins, heard in (
+            (f"http://127.0.0.1:{port}", "{}"),
+            (f"http://*:{port}", "{}"),
+            ("*", "error"),
+        ):
+            settings = {"auth.allowed_origins": origins, "sse.heartbeat_interval": "200ms"}
+            with Daemon("1", settings) as daemon, chromium() as browser:
+                browser.get(f"http://127.0.0.1:{port}/")
+                url = f"http://127.0.0.1:{daemon.public}/events"
+                assert heard == browser.execute_async_script(_EVENTS, url)

@@ -9,17 +9,29 @@ from pushd.client.auth import InvalidTokenError
 from pushd.client.centrifugo.commands import Connect, NotACommandError, parse_connect
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.errors import PERMISSION_DENIED, RefusedError
+from pushd.client.centrifugo.frame_pings import FramePingSession, FramePingUniSession
 from pushd.client.centrifugo.session import CentrifugoSession
 from pushd.client.centrifugo.uni import Ticket, UniSession, UniSseSession, admit, resumed
 from pushd.client.gate import unauthorized
 from pushd.client.head import Request
 from pushd.client.http import HttpError
+from pushd.client.query import LAST_EVENT_ID, Query, flag, last_event_id, read
 from pushd.client.sse import HEADERS, retry_after
 from pushd.client.stream import Stream
 from pushd.interfaces import Encoding
 from pushd.message import Position
 
-__all__ = ["CentrifugoRoute", "UniSseRoute", "UniWebSocketRoute"]
+__all__ = ["JSON", "CentrifugoRoute", "UniSseRoute", "UniWebSocketRoute"]
+
+JSON = "centrifuge-json"
+"""The subprotocol of the form that is spoken here."""
+
+_CONNECT = "cf_connect"
+_FRAME_PINGS = "cf_ws_frame_ping_pong"
+_VERSIONS = ("cf_protocol_version",)
+"""A parameter of older clients: the version, of which there is only one left."""
+
+_WEBSOCKET = (_FRAME_PINGS, "cf_protocol", "format", *_VERSIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +52,10 @@ class CentrifugoRoute:
         Raises:
             HttpError: The client speaks another form of the protocol.
         """
-        if "centrifuge-protobuf" in request.tokens("sec-websocket-protocol"):
-            raise HttpError(400, "only the JSON form of the protocol is spoken here")
-        return CentrifugoSession(self.desk, self.encoding)
+        query = read(request, _WEBSOCKET)
+        _require_json(request, query)
+        make = FramePingSession if flag(query, _FRAME_PINGS) else CentrifugoSession
+        return make(self.desk, self.encoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +71,11 @@ class UniWebSocketRoute:
         Raises:
             HttpError: That cannot be granted.
         """
-        asked = _asked(request)
-        return UniSession(self.desk, self.encoding, _ticket(self.desk, asked) if asked else None)
+        query = read(request, (*_WEBSOCKET, _CONNECT))
+        _require_json(request, query)
+        make = FramePingUniSession if flag(query, _FRAME_PINGS) else UniSession
+        asked = _asked(query)
+        return make(self.desk, self.encoding, _ticket(self.desk, asked) if asked else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +98,28 @@ class UniSseRoute:
         Raises:
             HttpError: What the request asks for cannot be granted.
         """
-        ticket = _ticket(self.desk, _asked(request) or request.body)
-        if last := request.header("last-event-id"):
+        query = read(request, (_CONNECT, *_VERSIONS, *LAST_EVENT_ID))
+        ticket = _ticket(self.desk, _asked(query) or request.body)
+        if last := last_event_id(query, request.header("last-event-id")):
             ticket = resumed(ticket, _position(last))
         session = UniSseSession(self.desk, self.encoding, ticket, retry_after(self.retry, self.share()))
         return Stream(session, HEADERS)
 
 
-def _asked(request: Request) -> bytes:
-    return next(iter(request.parameters().get("cf_connect", ())), "").encode()
+def _require_json(request: Request, query: Query) -> None:
+    """Refuse a client that can only speak Protobuf, in its subprotocol or in its URL.
+
+    Raises:
+        HttpError: JSON is nothing that it could read.
+    """
+    offers = request.subprotocols
+    formats = {value for name in ("cf_protocol", "format") for value in query.get(name, ())}
+    if ("centrifuge-protobuf" in offers and JSON not in offers) or formats - {"json"}:
+        raise HttpError(400, f"only the JSON form of the protocol is spoken here: offer {JSON}")
+
+
+def _asked(query: Query) -> bytes:
+    return next(iter(query.get(_CONNECT, ())), "").encode()
 
 
 def _ticket(desk: Desk, text: bytes) -> Ticket:

@@ -121,10 +121,130 @@ def test_no_host() -> None:
     assert 200 == talk(site(echo=Echo()), b"GET /echo HTTP/1.0\r\n\r\n").status
 
 
-def test_two_hosts() -> None:
-    """Which one counts would be a guess."""
-    head = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
-    assert talk(site(echo=Echo()), head).status in (400, 421)
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /echo HTTP/1.1\r\n\r\n",
+        b"GET http://localhost/echo HTTP/1.1\r\n\r\n",
+        b"GET /echo HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET /echo HTTP/1.0\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+    ],
+)
+def test_no_host_or_two(head: bytes) -> None:
+    """HTTP/1.1 needs one; which of two counts would be a guess (RFC 9112 section 3.2)."""
+    page = Echo()
+    conversation = Conversation(site(echo=page))
+    conversation.say(head)
+    response = conversation.hear()
+    assert conversation.wire.disconnecting
+    assert (400, "close") == (response.status, response.headers["connection"])
+    assert {
+        "error": {"field": None, "message": "a request of HTTP/1.1 needs one Host header"}
+    } == response.json
+    assert [] == page.asked
+
+
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://localhost:8191/echo", "localhost", 200),
+        ("HTTP://LOCALHOST/echo?x=1", "localhost", 200),
+        ("http://[::1]:8191/echo", "localhost", 200),
+        ("http://localhost:8191/echo", "evil.example", 200),
+        ("http://evil.example/echo", "localhost", 421),
+        ("http://localhost@evil.example/echo", "localhost", 421),
+        ("http://localhost:1@evil.example/echo", "localhost", 421),
+        ("http:///echo", "localhost", 421),
+        ("http://localhost/nope", "localhost", 404),
+        ("http://localhost", "localhost", 404),
+        ("ftp://localhost/echo", "localhost", 404),
+    ],
+)
+def test_a_target_may_name_the_host(target: str, host: str, status: int) -> None:
+    """Then that counts, and the header does not (RFC 9112 section 3.2.2)."""
+    assert status == talk(site(echo=Echo()), request("GET", target, host=host)).status
+
+
+@pytest.mark.parametrize("target", ["*", "http://localhost:8191"])
+def test_options_of_the_server(target: str) -> None:
+    """What some page or other takes, for those that may ask."""
+    response = talk(site(echo=Echo()), request("OPTIONS", target))
+    assert (200, "GET, HEAD, POST, OPTIONS", b"") == (
+        response.status,
+        response.headers["allow"],
+        response.body,
+    )
+    assert "server" not in response.headers
+    assert 421 == talk(site(echo=Echo()), request("OPTIONS", "*", host="evil.example")).status
+    assert 404 == talk(site(echo=Echo()), request("GET", "*")).status
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "message"),
+    [
+        (b"GET /echo HTTP/1.1\nHost: localhost\n\n", 400, "a line must end with CR LF"),
+        (b"GET /echo HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n", 400, "a line must end with CR LF"),
+        (b"GET /echo HTTP/1.1\r\nHost: localhost\r\n\n", 400, "a line must end with CR LF"),
+        (b"GET /echo\r\n\r\n", 400, "the request is not HTTP/1.1 in the form of RFC 9112"),
+        (
+            b"GET /echo HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
+            400,
+            "the request is not HTTP/1.1 in the form of RFC 9112",
+        ),
+        (b"GET /%b" % (b"x" * 16640), 431, "a line of a request's head must not exceed 16640 bytes"),
+        (
+            b"GET /echo HTTP/1.1\r\n" + b"X: %b\r\n" % (b"x" * 16384) * 4,
+            431,
+            "a request's head must not exceed 65536 bytes",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_answered(data: bytes, status: int, message: str) -> None:
+    """Once, in the form of all errors, and the connection ends."""
+    page = Echo()
+    conversation = Conversation(site(echo=page))
+    conversation.say(data)
+    conversation.say(request("GET", "/echo"))
+    assert 1 == conversation.wire.value().count(b"HTTP/1.1 %d " % status)
+    response = conversation.hear()
+    assert (status, "close") == (response.status, response.headers["connection"])
+    assert {"error": {"field": None, "message": message}} == response.json
+    assert conversation.wire.disconnecting
+    assert [] == page.asked
+
+
+def test_a_request_that_never_ends_is_answered() -> None:
+    """A connection that is idle ends without a word."""
+    for data, status in (
+        (b"GET /echo HTTP/1.1\r\nHost: localhost\r\n", b"HTTP/1.1 408 "),
+        (b"GET ", b"HTTP/1.1 408 "),
+        (request("POST", "/echo", content_length="5") + b"ab", b"HTTP/1.1 408 "),
+        (b"", b""),
+        (request("GET", "/echo"), b""),
+    ):
+        clock = Clock()
+        conversation = Conversation(AdminSite({"/echo": Echo()}, clock, body_limit=10))
+        conversation.say(data)
+        conversation.wire.clear()
+        clock.advance(60)
+        assert conversation.wire.value().startswith(status)
+        assert bool(status) == bool(conversation.wire.value())
+        assert conversation.wire.disconnecting
+
+
+def test_cookies_of_others_do_no_harm() -> None:
+    """All servers at localhost share them, in any encoding."""
+    for cookie in (b"x" * 16384, b"city=Z\xfcrich"):
+        head = b"GET /echo HTTP/1.1\r\nHost: localhost\r\nCookie: %b\r\n\r\n" % cookie
+        assert 200 == talk(site(echo=Echo()), head).status
+
+
+def test_an_empty_line_before_a_request() -> None:
+    """It is ignored, and a line may come in pieces."""
+    conversation = Conversation(site(echo=Echo()))
+    for byte in b"\r\n" + request("GET", "/echo"):
+        conversation.say(bytes([byte]))
+    assert 200 == conversation.hear().status
 
 
 def test_headers_that_are_no_text() -> None:

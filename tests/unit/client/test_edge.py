@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 
 from pushd.client.address import Proxies
 from pushd.client.edge import Edge, Route
-from pushd.client.head import Request
+from pushd.client.head import HeadLimits, Request
 from pushd.client.http import HttpError, Response
 from pushd.client.origin import Origins
 from pushd.client.reception import Reception
@@ -43,6 +43,7 @@ class Port:
                 Route("/page", self._page, methods=("GET", "HEAD")),
                 Route("/websocket/", self._probe, websocket=True),
                 Route("/deflated/", self._probe, websocket=True, deflated=self.deflated),
+                Route("/chosen/", self._probe, websocket=True, subprotocols=("a", "b")),
                 Route("/events", lambda request: Stream(self._probe(request), [("X-Stream", "yes")])),
                 Route("/form", self._page, methods=("GET", "POST")),
                 Route("/refuse", self._refuse),
@@ -55,6 +56,7 @@ class Port:
             message_size=20,
             most_pending=most_pending,
             now=lambda: 0.0,
+            head_limits=HeadLimits(request_line=40000),
         )
 
     def _probe(self, request: Request) -> Probe:
@@ -207,8 +209,12 @@ def test_a_stream_is_opened(port: Port) -> None:
         (b"GET /page HTTP/3.0", [], 505),
         (b"GET /page", [], 400),
         (b"GET /page HTTP/1.1", [b"Host: again"], 400),
-        (b"GET /page HTTP/1.1", [b"X: \x85"], 400),
+        (b"GET /page HTTP/1.1", [b"X: \x1c"], 400),
+        (b"GET /page HTTP/1.1", [b"Authorization: \x85"], 400),
         (b"GET /page HTTP/1.1", [b"X: " + b"x" * 17000], 431),
+        (b"GET /page HTTP/1.1", [b"X: " + b"x" * 33000], 431),
+        (b"GET /page?%b HTTP/1.1" % (b"x" * 40000), [], 414),
+        (b"GET /page HTTP/1.1", [b"Expect: a miracle"], 417),
         (b"GET /page HTTP/1.1", [b"Origin: https://evil.example"], 403),
         (b"POST /form HTTP/1.1", [b"Transfer-Encoding: chunked"], 411),
         (b"POST /form HTTP/1.1", [b"Content-Length: 21"], 413),
@@ -336,22 +342,145 @@ def test_who_is_too_many_is_sent_elsewhere(port: Port) -> None:
     assert (True, True) == (b" 503 " in answer, b"\r\nRetry-After: 5\r\n" in answer)
 
 
-def test_who_does_not_say_what_it_wants_is_dropped(port: Port) -> None:
-    """However slowly it says it, or does not take the answer."""
-    slow, deaf = port.connect(), port.connect()
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"G", b"E", b"T", b" "],
+        [b"\r\n", b"GET /page HTTP/1.1\r\n", b"Host: x\r\n", b"X: y\r\n"],
+        [b"POST /form HTTP/1.1\r\n", b"Host: x\r\n", b"Content-Length: 3\r\n\r\n", b"ab"],
+    ],
+    ids=["request line", "headers", "body"],
+)
+def test_a_request_that_never_ends_is_answered(port: Port, pieces: list[bytes]) -> None:
+    """Within the time for a handshake, however slowly it goes on."""
+    slow = port.connect()
+    for piece in pieces:
+        slow.say(piece)
+        port.shop.wait(1)
+    port.shop.wait(0.9)
+    assert b"" == slow.hear_all()
+    port.shop.wait(0.2)
+    answer = slow.hear_all()
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert answer.endswith(b"\r\n\r\nthe request was not complete in time\n")
+    port.shop.wait(3)
+    slow.turn()
+    assert (False, {"408": 1}) == (slow.open, port.shop.stats.refused)
+    assert (0, 0, 0) == (len(port.shop.life.requests), len(port.shop.life.closings), port.edge.pending_bytes)
+
+
+def test_a_connection_that_says_nothing_ends_without_a_word(port: Port) -> None:
+    """Browsers open some in reserve, and would take an answer for that to their next request."""
+    silent = port.connect()
+    port.shop.wait(5)
+    assert b"" == silent.hear_all()
+    assert (False, {}) == (silent.open, port.shop.stats.refused)
+
+
+def test_an_answer_that_is_not_taken_is_dropped(port: Port) -> None:
+    """By its own deadline."""
+    deaf = port.connect()
     deaf.stuff()
     deaf.say(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
-    for byte in b"GET ":
-        slow.say(bytes([byte]))
-        port.shop.clock.advance(1)
-    port.shop.wait(0.9)
-    slow.turn()
-    assert slow.open
-    port.shop.wait(0.2)
-    for line in (slow, deaf):
-        line.turn()
-        assert not line.open
+    port.shop.wait(3)
+    deaf.turn()
+    assert not deaf.open
     assert (0, 0) == (len(port.shop.life.requests), len(port.shop.life.closings))
+
+
+def test_a_request_that_never_has_its_turn_is_sent_elsewhere(port: Port) -> None:
+    """The fault is not the client's."""
+    for _ in range(50):
+        port.ask()
+    late = port.websocket()
+    port.shop.clock.advance = port.shop.clock.callLater  # no turn comes
+    port.shop.life.requests._clock.rightNow += 5
+    port.shop.life.requests.expire()
+    assert late.hear_all().startswith(b"HTTP/1.1 503 ")
+    assert [] == port.probes
+
+
+def test_unfinished_requests_are_bounded_together(port: Port) -> None:
+    """However few bytes each holds; they count no more once they are served or gone."""
+    port.edge.max_pending_bytes = 30
+    first = port.connect()
+    first.say(b"GET /page HTTP/1.1\r\n")
+    assert b" 503 Service Unavailable\r\nDate: " in port.ask(b"GET /page HTTP/1.1")
+    assert 20 == port.edge.pending_bytes
+    first.far.close()
+    first.turn()
+    assert 0 == port.edge.pending_bytes
+    port.edge.max_pending_bytes = 1000
+    assert port.websocket().hear().startswith(b"HTTP/1.1 101 ")
+    assert 0 == port.edge.pending_bytes
+
+
+@pytest.mark.parametrize("target", [b"*", b"http://x:86"])
+def test_the_server_may_be_asked_what_it_can_do(port: Port, target: bytes) -> None:
+    """Nobody is admitted for it."""
+    answer = port.ask(b"OPTIONS %b HTTP/1.1" % target)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nAllow: GET, HEAD, POST, OPTIONS\r\n" in answer
+    assert answer.endswith(b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    assert ([], 0) == (port.requests, port.shop.admission.count)
+
+
+WAITING = b"POST /form HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+
+
+def test_a_body_that_waits_is_asked_for(port: Port) -> None:
+    """Once, and the answer follows when it is there."""
+    client = port.connect()
+    client.say(WAITING + b"Content-Length: 4\r\n\r\n")
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == client.hear_all()
+    client.say(b"ab")
+    assert b"" == client.hear_all()
+    client.say(b"cd")
+    assert client.hear_all().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"abcd" == port.requests[0].body
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (WAITING + b"Content-Length: 21\r\n\r\n", b"413"),
+        (WAITING + b"Transfer-Encoding: chunked\r\n\r\n", b"411"),
+        (WAITING.replace(b"/form", b"/events") + b"Content-Length: 4\r\n\r\n", b"405"),
+        (WAITING.replace(b"/form", b"/nowhere") + b"Content-Length: 4\r\n\r\n", b"404"),
+        (WAITING + b"Origin: https://evil.example\r\nContent-Length: 4\r\n\r\n", b"403"),
+        (WAITING + b"Content-Length: 0\r\n\r\n", b"200"),
+        (WAITING + b"Content-Length: 4\r\n\r\nabcd", b"200"),
+        (WAITING.replace(b"POST", b"GET") + b"\r\n", b"200"),
+    ],
+)
+def test_a_body_that_is_not_wanted_is_not_asked_for(port: Port, head: bytes, status: bytes) -> None:
+    """The final answer comes at once: it would be refused, is not there, or is here already."""
+    client = port.connect()
+    client.say(head)
+    assert client.hear_all().startswith(b"HTTP/1.1 %b " % status)
+
+
+def test_a_subprotocol_is_chosen_of_those_offered(port: Port) -> None:
+    """The first that the route knows, in its own case; without one nothing is said about it."""
+    for offer, answer in (
+        (b"x, b, a", b"\r\nSec-WebSocket-Protocol: b\r\n"),
+        (b"a", b"\r\nSec-WebSocket-Protocol: a\r\n"),
+        (b"A, x", b""),
+        (b"", b""),
+    ):
+        client = port.websocket(b"Sec-WebSocket-Protocol: %b\r\n" % offer, path=b"/chosen/")
+        head = client.hear()
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert answer in head
+        assert bool(answer) == (b"Sec-WebSocket-Protocol" in head)
+        client.far.close()
+        client.turn()
+
+
+def test_cookies_in_any_encoding_do_no_harm(port: Port) -> None:
+    """Nobody reads them here; those up to 16 KB pass."""
+    for cookie in (b"city=Z\xfcrich", "city=测试".encode(), "city=测试".encode("gbk"), b"x" * 16384):
+        assert 200 == port.status(b"GET /page HTTP/1.1", b"Cookie: " + cookie)
 
 
 def test_too_many_that_say_nothing_are_not_even_taken(port: Port) -> None:

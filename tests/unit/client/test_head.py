@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushd.client.head import LONGEST, Request, parse, take_head
+from pushd.client.head import HeadLimits, Request, parse, take_head
 from pushd.client.http import HttpError
 
 PLAIN = b"GET /websocket/222?channel=a HTTP/1.1\r\nHost: example.com:86\r\n"
@@ -20,6 +20,16 @@ def refused(data: bytes) -> tuple[int, str]:
     try:
         take_head(data, 0)
         parse(data)
+    except HttpError as error:
+        return error.status, error.text
+    return 0, ""
+
+
+def cut_at(data: bytes, cut: int) -> tuple[int, str]:
+    """Give status and text of the refusal of a head that comes in two pieces."""
+    try:
+        take_head(data[:cut], 0)
+        take_head(data, cut)
     except HttpError as error:
         return error.status, error.text
     return 0, ""
@@ -88,7 +98,9 @@ def test_a_target_may_name_the_host(target: bytes, path: str, query: str) -> Non
         (b"G@T / HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request line"),
         (b"GET / HTTP/1.1 \r\nHost: x\r\n\r\n", 400, "bad request line"),
         (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400, "bad request line"),
-        (b"\r\n\r\n", 400, "bad request line"),
+        (b"GET /\ta HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"GET /\xe6\xb5\x8b HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
+        (b"OPTIONS *?a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
         (b"GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
         (b"GET http:///a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
         (b"GET http://x/#a HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad request target"),
@@ -109,11 +121,127 @@ def test_what_is_no_request_is_refused(data: bytes, status: int, text: str) -> N
     assert (status, text) == refused(data)
 
 
-@pytest.mark.parametrize("byte", [0x00, 0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x7F, 0x85, 0xC2, 0xFF])
-def test_bytes_at_which_others_see_a_new_line_are_refused(byte: int) -> None:
+@pytest.mark.parametrize("byte", [0x00, 0x08, 0x0B, 0x0C, 0x0E, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F, 0x7F])
+def test_control_characters_are_refused(byte: int) -> None:
     """A header could hide another in its value: proxies pass these, some parsers break lines at them."""
     data = PLAIN + b"Cookie: a=b%cX-Forwarded-For: 6.6.6.6\r\n\r\n" % byte
-    assert (400, "only printable ASCII is allowed in a request's head") == refused(data)
+    assert (400, "control characters are not allowed in a request's head") == refused(data)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Cookie: city=Zürich".encode("latin-1"),
+        "User-Agent: Browser/1.0 (测试)".encode(),
+        "Referer: http://x/?q=测试".encode("gbk"),
+        b"X-Thing: " + bytes(range(0x80, 0x100)),
+        b"X-Thing: \ttabs\tare no control characters\t",
+    ],
+)
+def test_bytes_above_ascii_are_opaque(line: bytes) -> None:
+    """They pass in headers that nothing here interprets, and begin no header of their own."""
+    request = read(line, b"X-Forwarded-For: 1.1.1.1")
+    name, _, value = line.decode("latin-1").partition(":")
+    assert value.strip(" \t") == request.header(name.lower())
+    assert {"host", name.lower(), "x-forwarded-for"} == request.headers.keys()
+
+
+@pytest.mark.parametrize("byte", range(0x80, 0x100))
+def test_no_byte_above_ascii_begins_a_header(byte: int) -> None:
+    """A cookie cannot say what only a proxy may say."""
+    request = read(b"Cookie: a=b%cX-Forwarded-For: 6.6.6.6" % byte)
+    assert {"host", "cookie"} == request.headers.keys()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Origin", "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version",
+        "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Content-Length", "Transfer-Encoding",
+        "Authorization", "X-Forwarded-For", "Last-Event-ID", "Expect", "Access-Control-Request-Method",
+    ],
+)  # fmt: skip
+def test_headers_that_are_interpreted_are_ascii(name: str) -> None:
+    """The refusal names the header."""
+    text = f"only printable ASCII is allowed in the header {name.lower()}"
+    for byte in b"\x85\xa0\xff":
+        assert (400, text) == refused(PLAIN + b"%b: x%cx\r\n\r\n" % (name.encode(), byte))
+    assert 400 == refused(b"GET / HTTP/1.1\r\nHost: x\xa0\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_empty_lines_before_a_request_are_ignored(count: int) -> None:
+    """Some clients send one behind a body; wherever the bytes are cut."""
+    data = b"\r\n" * count + PLAIN + b"\r\n"
+    for cut in range(len(data)):
+        assert 0 == take_head(data[:cut], 0)
+        assert len(data) == take_head(data + b"more", cut)
+    assert "/websocket/222" == parse(data).path
+
+
+def test_empty_lines_have_an_end() -> None:
+    """Nobody is kept waiting by them."""
+    text = "at most 16 empty lines may precede a request line"
+    assert (400, text) == refused(b"\r\n" * 17)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\n", b"GET / HTTP/1.1\n", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nHost: x\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\n", b"GET / HTTP/1.1\rHost: x", b"\r\r\n",
+    ],
+)  # fmt: skip
+def test_other_line_ends_are_refused_at_once(data: bytes) -> None:
+    """Before the head is complete, which it might never be; wherever the bytes are cut."""
+    for cut in range(len(data)):
+        assert (400, "a line must end with CR LF") == cut_at(data, cut)
+
+
+@pytest.mark.parametrize(
+    ("first", "path"),
+    [
+        (b"OPTIONS * HTTP/1.1", "*"),
+        (b"OPTIONS http://x:86 HTTP/1.1", "*"),
+        (b"OPTIONS http://x/ HTTP/1.1", "/"),
+        (b"OPTIONS /events HTTP/1.1", "/events"),
+        (b"GET http://x?a=b HTTP/1.1", "/"),
+    ],
+)
+def test_a_target_may_be_the_server(first: bytes, path: str) -> None:
+    """For ``OPTIONS`` alone; with a host in front it has no path either (RFC 9112 section 3.2.4)."""
+    assert path == read(first=first + b"\r\nHost: x\r\n").path
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "waits"),
+    [
+        (b"1.1", b"Expect: 100-continue", True),
+        (b"1.1", b"expect: 100-Continue", True),
+        (b"1.1", b"Expect:", False),
+        (b"1.1", b"X: x", False),
+        (b"1.0", b"Expect: 100-continue", False),
+        (b"1.0", b"Expect: something", False),
+    ],
+)
+def test_a_client_may_wait_with_its_body(version: bytes, line: bytes, *, waits: bool) -> None:
+    """For ``100 Continue``, which HTTP/1.0 does not know."""
+    request = read(line, first=b"POST / HTTP/%b\r\nHost: x\r\n" % version)
+    assert waits == request.awaits_continue
+
+
+@pytest.mark.parametrize("line", [b"Expect: 200-ok", b"Expect: 100-continue, x", b"Expect: 100-continue=1"])
+def test_other_expectations_cannot_be_met(line: bytes) -> None:
+    """And the client hears so."""
+    text = "the only expectation that can be met is 100-continue"
+    assert (417, text) == refused(PLAIN + line + b"\r\n\r\n")
+
+
+def test_subprotocols_are_offered_in_order() -> None:
+    """In one line or several, in their own case; an empty offer is none."""
+    request = read(b"Sec-WebSocket-Protocol: B, a", b"sec-websocket-protocol: ,c")
+    assert ["B", "a", "c"] == request.subprotocols
+    assert [] == read().subprotocols
 
 
 def test_headers_that_are_lists_are_joined_and_others_keep_their_first() -> None:
@@ -190,14 +318,40 @@ def test_a_head_is_found_wherever_it_is_cut() -> None:
         assert len(data) == take_head(data + b"\x81\x00", cut)
 
 
-def test_a_head_that_never_ends_is_refused() -> None:
-    """At the limit, not above it; one that just fits is not."""
-    filler = b"X: " + b"x" * LONGEST
+@pytest.mark.parametrize("ends", [True, False])
+@pytest.mark.parametrize(
+    ("data", "status", "text"),
+    [
+        (b"GET /%b HTTP/1.1\r\nHost: x\r\n" % (b"x" * 27), 414, "a request line must not exceed 40 bytes"),
+        (b"\r\nGET /%b" % (b"x" * 36), 414, "a request line must not exceed 40 bytes"),
+        (
+            b"GET / HTTP/1.1\r\nHost: x\r\nA: %b\r\nB: %b\r\n" % (b"x" * 20, b"x" * 20),
+            431,
+            "the headers together must not exceed 60 bytes",
+        ),
+    ],
+)
+def test_a_head_is_bounded(data: bytes, status: int, text: str, *, ends: bool) -> None:
+    """Its request line and its headers, whether it ends or goes on without end."""
     with pytest.raises(HttpError) as refusal:
-        take_head((PLAIN + filler)[:LONGEST], 0)
-    assert 431 == refusal.value.status
-    fits = (PLAIN + filler)[: LONGEST - 4] + b"\r\n\r\n"
-    assert LONGEST == take_head(fits, 0)
+        take_head(data + b"\r\n" * ends, 0, HeadLimits(request_line=40, header=30))
+    assert (status, text) == (refusal.value.status, refusal.value.text)
+
+
+def test_a_header_is_bounded() -> None:
+    """One that just fits passes, with any number of others up to as much again."""
+    lines = b"\r\nX: " + b"x" * 16000 + b"\r\n\r\n"
+    cookie = PLAIN + b"Cookie: " + b"x" * 16384
+    assert (0, "") == refused(cookie + lines)
+    assert (431, "a header's value must not exceed 16384 bytes") == refused(cookie + b"x" + lines)
+
+
+def test_128_long_channels_fit() -> None:
+    """Each of 255 bytes, all of them percent-encoded, beside a token."""
+    query = b"&".join([b"channel=" + b"%E6%B5%8B" * 85] * 128) + b"&token=" + b"x" * 4096
+    data = b"GET /events?%b HTTP/1.1\r\nHost: x\r\n\r\n" % query
+    assert len(data) == take_head(data, 0)
+    assert 128 == len(parse(data).parameters()["channel"])
 
 
 def test_suspect_bytes_are_refused_before_the_head_is_complete() -> None:
@@ -220,4 +374,4 @@ def test_nothing_makes_it_fail_otherwise(noise: bytes, place: int) -> None:
         status = error.status
     else:
         status = 0
-    assert status in {0, 400, 404, 411, 505}
+    assert status in {0, 400, 404, 411, 414, 417, 431, 505}

@@ -50,12 +50,29 @@ def test_any_of_a_list_will_do() -> None:
 
 
 def test_an_answer_is_shared_with_the_page_that_asked() -> None:
-    """With all when all are allowed, else with that one, which caches have to know."""
+    """With all when all are allowed, but never with their cookies; else with that one, cookies included."""
     one = "https://example.com"
-    assert () == Origins([one]).sharing("")
-    assert (("Access-Control-Allow-Origin", "*"),) == Origins(["*"]).sharing(one)
-    assert (("Access-Control-Allow-Origin", one), ("Vary", "Origin")) == Origins([one]).sharing(one)
-    assert () == Origins([one]).sharing("https://evil.example")
+    assert () == Origins(["*"]).sharing("")
+    for allowed in (["*"], ["*", one]):
+        assert (("Access-Control-Allow-Origin", "*"),) == Origins(allowed).sharing(one)
+    for allowed in ([one], ["https://*.com"]):
+        assert (
+            ("Access-Control-Allow-Origin", one),
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Credentials", "true"),
+        ) == Origins(allowed).sharing(one)
+
+
+@pytest.mark.parametrize("origin", ["", "https://evil.example", "null", "nonsense"])
+def test_caches_know_that_an_answer_depends_on_the_page(origin: str) -> None:
+    """Also the answer that is shared with nobody."""
+    assert (("Vary", "Origin"),) == Origins(["https://example.com"]).sharing(origin)
+
+
+def test_an_empty_list_lets_no_page_in() -> None:
+    """Only clients that are no browsers."""
+    assert Origins([]).allow("")
+    assert not Origins([]).allow("null")
 
 
 def test_a_page_may_send_a_token_its_position_and_json() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -102,13 +103,13 @@ def test_who_is_ahead_is_sent_away_for_a_moment(offset: int, *, abreast: bool) -
 
 
 def test_a_ping_keeps_the_position_fresh() -> None:
-    """A comment keeps proxies calm, and an id without data is where a browser resumes from."""
+    """It is an event with a name and data, which a script can see and tell from a message."""
     hub = StillHub(tip=10)
     session, wire = opened(hub)
     wire.take()
     hub.publish("other")
     session.ping()
-    assert b":\nid: e1:11\n\n" == wire.take()
+    assert b"event: heartbeat\nid: e1:11\ndata: {}\n\n" == wire.take()
 
 
 def test_a_ping_before_a_loss_is_told_has_no_position() -> None:
@@ -118,7 +119,16 @@ def test_a_ping_before_a_loss_is_told_has_no_position() -> None:
     wire.take()
     hub.connections.remove(session)
     session.ping()
-    assert b":\n\n" == wire.take()
+    assert b"event: heartbeat\ndata: {}\n\n" == wire.take()
+
+
+def test_a_heartbeat_is_called_as_configured() -> None:
+    """Applications may have a type of that name already."""
+    hub, wire = StillHub(), FakeWire()
+    SseSession(replace(route(hub), heartbeat="ping"), Wish(frozenset())).opened(wire)
+    wire.take()
+    hub.connections[0].ping()
+    assert b"event: ping\nid: e1:10\ndata: {}\n\n" == wire.take()
 
 
 def test_a_lagging_client_is_not_pinged() -> None:
@@ -149,6 +159,11 @@ def test_a_request_becomes_a_stream() -> None:
     """With the headers that make it one, and the token's end for its own."""
     stream = route(StillHub(), Vouchers())(asked("channel=a&token=anna"))
     assert HEADERS == stream.headers
+    assert {
+        "Content-Type": "text/event-stream",
+        "Cache-Control": "no-cache, no-transform",
+        "X-Accel-Buffering": "no",
+    } == dict(stream.headers)
     assert 1000.0 == stream.session.expires_at
 
 
@@ -174,7 +189,14 @@ def test_resumptions_are_counted() -> None:
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("channel=", 400), ("last_event_id=x", 400), ("", 401), ("channel=a&token=only", 403)],
+    [
+        ("channel=", 400),
+        ("last_event_id=x", 400),
+        ("lastEventId=x", 400),
+        ("chanel=a&token=anna", 400),
+        ("", 401),
+        ("channel=a&token=only", 403),
+    ],
 )
 def test_a_request_that_cannot_be_granted_is_an_error(query: str, status: int) -> None:
     """Before the stream begins."""

@@ -40,6 +40,13 @@ class Wire(FakeWire):
         self.aborts += 1
 
 
+class Streaming(Probe):
+    """A client of ``/events``."""
+
+    __slots__ = ()
+    protocol = "sse"
+
+
 class Floor:
     """A sweep and the clients it looks after."""
 
@@ -53,9 +60,9 @@ class Floor:
         self.pace = pace
         self.sweep.start()
 
-    def client(self, *, fails: str = "", answers: bool = True) -> tuple[Any, Wire]:
+    def client(self, *, fails: str = "", answers: bool = True, kind: type[Probe] = Probe) -> tuple[Any, Wire]:
         """Let a client in."""
-        session, wire = Probe(self.shop.hub, fails=fails), Wire()
+        session, wire = kind(self.shop.hub, fails=fails), Wire()
         wire.answers = answers
         session.opened_at = session.heard_at = session.pinged_at = self.shop.clock.seconds()
         untyped: Any = wire
@@ -231,6 +238,18 @@ def test_a_sweep_that_ends_by_a_mistake_says_so() -> None:
     with logged("pushd.client.sweep") as log:
         floor.wait(1.0)
     assert log.tracebacks
+
+
+def test_a_stream_of_events_has_an_interval_of_its_own() -> None:
+    """Its heartbeats are for pages, pings for proxies and sockets."""
+    pace = Pace(25.0, 20.0, 30.0, 0.0, heartbeat_interval=5.0)
+    assert (5.0, 25.0, 0.1) == (pace.interval("sse"), pace.interval("raw"), pace.tick)
+    assert 25.0 == PACE.interval("sse")
+    floor = Floor(pace)
+    _, other = floor.client(answers=False)
+    _, stream = floor.client(answers=False, kind=Streaming)
+    floor.wait(13.0)
+    assert (0, 2) == (other.pings, stream.pings)
 
 
 @pytest.mark.parametrize(

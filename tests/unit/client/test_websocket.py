@@ -130,12 +130,15 @@ def test_our_ping_is_the_same_for_all(talks: Any) -> None:
     assert (b"\x89\x00", True) == (talk.line.hear(), talk.socket.answers)
 
 
-def test_the_peer_closes(talks: Any) -> None:
-    """It is answered, the session is over at once, and then the connection."""
+@pytest.mark.parametrize(
+    ("payload", "code"), [(closing(1001, "away"), 1001), (closing(4001, ""), 4001), (b"", 1000)]
+)
+def test_the_peer_closes(talks: Any, payload: bytes, code: int) -> None:
+    """Its code comes back, 1000 for none; the session is over at once, and then the connection."""
     talk = talks().opened()
-    talk.say(client_frame(CLOSE, closing(1001, "away")))
+    talk.say(client_frame(CLOSE, payload))
     assert {"left": 1, "lost": 1} == talk.closed
-    assert b"\x88\x02\x03\xe8" == talk.line.hear_all()
+    assert b"\x88\x02" + code.to_bytes(2, "big") == talk.line.hear_all()
     assert not talk.line.open
     assert 0 == talk.shop.admission.count
 

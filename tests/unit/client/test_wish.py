@@ -28,6 +28,15 @@ def test_the_header_wins_over_the_query() -> None:
     assert Position("e1", 7) == parsed({"last_event_id": ["nonsense"]}, "e1:7").after
 
 
+def test_a_stand_in_for_eventsource_says_it_in_the_query() -> None:
+    """It adds its own, newer position to the URL that the page made."""
+    query = {"last_event_id": ["e1:5"], "lastEventId": ["e1:6", "e1:7"]}
+    assert Position("e1", 7) == parsed(query).after
+    assert Position("e1", 9) == parsed(query, "e1:9").after
+    assert Position("e1", 5) == parsed(query | {"lastEventId": [""]}).after
+    assert Position("e1", 8) == parsed({"evs_last_event_id": ["e1:8"], "last_event_id": ["e1:5"]}).after
+
+
 def test_earliest_is_a_position() -> None:
     """``earliest`` asks for everything that is held."""
     assert EARLIEST == parsed({"last_event_id": ["earliest"]}).after

@@ -118,13 +118,29 @@ def test_networks_are_a_list() -> None:
 
 
 def test_origins_are_a_list() -> None:
-    """Origins lose their case; a path belongs to none."""
+    """They are spelled as browsers do; what no browser sends is corrected."""
     assert ("https://a.example", "https://*.b.example") == _read(
         types.Origins, "https://A.example, https://*.b.example"
     )
     assert ("*",) == _read(types.Origins, "*")
-    assert "origins separated by commas" in _refusal(types.Origins, "https://a.example/path")
-    assert "origins separated by commas" in _refusal(types.Origins, "a.example")
+    expected = "* or origins separated by commas: https://a.example, because an origin has no path"
+    assert expected == _refusal(types.Origins, "https://b.example, https://a.example/path")
+    assert "origins separated by commas: https://a.example" in _refusal(types.Origins, "a.example")
+
+
+def test_subprotocols_are_a_list() -> None:
+    """Of tokens, in their own case; nothing is none."""
+    assert ("V2.example", "v1") == _read(types.Subprotocols, "V2.example, v1")
+    assert () == _read(types.Subprotocols, "")
+    for text in ("a/b", "a;b", "ä", '"a"'):
+        assert "names of subprotocols" in _refusal(types.Subprotocols, text)
+
+
+def test_the_name_of_an_event_is_its_own() -> None:
+    """Neither the protocol's nor that of a message, and no more than a word."""
+    assert "app:heart-beat.1" == _read(types.EventName, "app:heart-beat.1")
+    for text in ("", "message", "open", "error", "position", "reset", "a b", "a\nb", "ä", "x" * 65):
+        assert "a name of at most 64 letters" in _refusal(types.EventName, text)
 
 
 def test_host_names_are_a_list() -> None:

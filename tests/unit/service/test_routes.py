@@ -57,6 +57,42 @@ def test_the_demo_page_knows_the_raw_route(instances: list[Instance]) -> None:
     assert 200 == instance.status("/", method="HEAD")
 
 
+def test_subprotocols_are_chosen(instances: list[Instance]) -> None:
+    """Centrifugo's wherever its protocol is spoken, on the raw route those of the configuration."""
+    instance = started(instances, WEBSOCKET_SUBPROTOCOLS="v2, v1")
+
+    def chosen(path: str, offers: str) -> bytes:
+        answer = instance.ask(path, f"{UPGRADE}Sec-WebSocket-Protocol: {offers}\r\n").hear()
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        return answer.partition(b"Sec-WebSocket-Protocol: ")[2].partition(b"\r\n")[0]
+
+    for path in ("/connection/websocket", "/connection/uni_websocket"):
+        assert b"centrifuge-json" == chosen(path, "centrifuge-json")
+        assert b"centrifuge-json" == chosen(path, "centrifuge-protobuf, centrifuge-json")
+        assert b"" == chosen(path, "v1")
+    assert [b"v1", b""] == [chosen("/websocket/222", offers) for offers in ("x, v1, v2", "V1")]
+
+
+def test_heads_are_bounded_as_configured(instances: list[Instance]) -> None:
+    """The request line and each header."""
+    small = started(instances, LIMITS_REQUEST_LINE_SIZE="100B", LIMITS_HEADER_SIZE="200B")
+    assert [200, 414, 200, 431] == [
+        small.status("/events?channel=222"),
+        small.status(f"/events?channel={'x' * 100}"),
+        small.status("/events", f"Cookie: {'x' * 200}\r\n"),
+        small.status("/events", f"Cookie: {'x' * 201}\r\n"),
+    ]
+
+
+def test_an_unreadable_address_is_counted(instances: list[Instance]) -> None:
+    """By its kind, for the admin port's metrics."""
+    instance = started(instances, AUTH_TRUSTED_PROXIES="192.0.2.0/24")
+    instance.status("/events", "X-Forwarded-For: unknown\r\n")
+    metrics = Conversation(instance.reactor.factories[ADMIN])
+    metrics.say(request("GET", "/metrics"))
+    assert b'\npushd_forwarded_unreadable_total{kind="hidden"} 1.0\n' in metrics.hear().body
+
+
 def test_a_token_is_asked_for_in_jwt_mode(instances: list[Instance]) -> None:
     """Signed with the configured secret, for the configured audience, by the configured issuer."""
     instance = started(

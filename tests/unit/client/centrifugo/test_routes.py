@@ -4,9 +4,10 @@ from urllib.parse import quote
 
 import pytest
 
+from pushd.client.centrifugo.frame_pings import FramePingSession, FramePingUniSession
 from pushd.client.centrifugo.routes import CentrifugoRoute, UniSseRoute, UniWebSocketRoute
 from pushd.client.centrifugo.session import CentrifugoSession
-from pushd.client.centrifugo.uni import UniSseSession
+from pushd.client.centrifugo.uni import UniSession, UniSseSession
 from pushd.client.head import Request
 from pushd.client.http import HttpError
 from pushd.client.sse import HEADERS
@@ -15,10 +16,10 @@ from tests.support.still_hub import FakeWire
 from tests.unit.client.centrifugo.talk import Server, Vouchers
 
 
-def request(connect: str = "", body: str = "", **headers: str) -> Request:
+def request(connect: str = "", body: str = "", query: str = "", **headers: str) -> Request:
     """Make a request with a connect request in its URL, or in its body."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    query = f"cf_connect={quote(connect)}" if connect else ""
+    query = f"cf_connect={quote(connect)}" if connect else query
     return Request("GET", "/", query, headers=named, body=body.encode())
 
 
@@ -40,11 +41,60 @@ def test_a_bidirectional_session() -> None:
     assert isinstance(session, CentrifugoSession)
 
 
-def test_the_protobuf_form_is_not_spoken() -> None:
-    """A client that speaks it hears so instead of JSON it cannot read."""
-    with pytest.raises(HttpError) as refusal:
-        CentrifugoRoute(Server().desk, NoEncoding())(request(sec_websocket_protocol="centrifuge-protobuf"))
-    assert 400 == refusal.value.status
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(sec_websocket_protocol="centrifuge-protobuf"),
+        request(query="cf_protocol=protobuf"),
+        request(query="format=protobuf"),
+        request(query="cf_protocol=json&cf_protocol=protobuf"),
+    ],
+)
+def test_the_protobuf_form_is_not_spoken(asked: Request) -> None:
+    """A client that speaks only that hears so instead of JSON it cannot read."""
+    for route in (CentrifugoRoute, UniWebSocketRoute):
+        with pytest.raises(HttpError, match="is spoken here: offer centrifuge-json") as refusal:
+            route(Server().desk, NoEncoding())(asked)
+        assert 400 == refusal.value.status
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(sec_websocket_protocol="centrifuge-json"),
+        request(sec_websocket_protocol="centrifuge-protobuf, centrifuge-json"),
+        request(sec_websocket_protocol="something else"),
+        request(query="cf_protocol=json&format=json&cf_protocol_version=v2"),
+        request(query="cf_ws_frame_ping_pong=false"),
+    ],
+)
+def test_json_may_be_asked_for(asked: Request) -> None:
+    """Also beside the other form."""
+    session = CentrifugoRoute(Server().desk, NoEncoding())(asked)
+    assert CentrifugoSession is type(session)
+    assert UniSession is type(UniWebSocketRoute(Server().desk, NoEncoding())(asked))
+
+
+def test_pings_may_be_those_of_the_socket() -> None:
+    """For tools that answer no others."""
+    asked = request(query="cf_ws_frame_ping_pong=true")
+    assert isinstance(CentrifugoRoute(Server().desk, NoEncoding())(asked), FramePingSession)
+    assert isinstance(UniWebSocketRoute(Server().desk, NoEncoding())(asked), FramePingUniSession)
+
+
+def test_an_unknown_parameter_is_refused() -> None:
+    """On each route, with what it knows."""
+    server = Server()
+    for route, query in (
+        (CentrifugoRoute(server.desk, NoEncoding()), "cf_conect=x"),
+        (CentrifugoRoute(server.desk, NoEncoding()), "cf_connect=x"),
+        (UniWebSocketRoute(server.desk, NoEncoding()), "cf_conect=x"),
+        (events(server), "cf_ws_frame_ping_pong=true"),
+        (events(server), "channel=x"),
+    ):
+        with pytest.raises(HttpError, match="parameter that is not known here; known are: cf_") as refusal:
+            route(request(query=query))
+        assert 400 == refusal.value.status
 
 
 def test_a_unidirectional_websocket_may_say_it_in_the_url() -> None:
@@ -75,6 +125,17 @@ def test_a_last_event_id_resumes_everything() -> None:
     server.hub.publish("x")
     text = begun(events(server), request('{"subs":{"x":{}}}', last_event_id="e1:10"))
     assert b'"publications":[{"data":{"n":1},"offset":11}]' in text
+
+
+def test_a_stand_in_for_eventsource_says_it_in_the_query() -> None:
+    """The header wins here, too."""
+    server = Server()
+    server.hub.publish("x")
+    connect = '{"subs":{"x":{}}}'
+    query = f"cf_connect={quote(connect)}&lastEventId=e1:10&_=123"
+    assert b'"publications":[{"data":{"n":1},"offset":11}]' in begun(events(server), request(query=query))
+    text = begun(events(server), request(query=query, last_event_id="e1:11"))
+    assert b"publications" not in text
 
 
 @pytest.mark.parametrize(
