@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from pushd.broker.amqp.binding import Binding
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.keeper import Keeper, Node
 from pushd.broker.amqp.link import Channel
+from pushd.broker.amqp.liveness import SILENT, Liveness, watch_liveness
+from pushd.broker.amqp.probe import TICKS, ConsumerProbe
+from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.amqp.session import Session
 from pushd.broker.amqp.window import Window
 from pushd.broker.backoff import Backoff
@@ -27,11 +33,20 @@ __all__ = ["Consumer"]
 
 _log = Logger()
 
+_REFUSED, _REFUSED_LONG = 2.0, 15.0
+"""Seconds, at most, before the first and before each later attempt to bind a queue again."""
+
 
 class Consumer(ABC):
     """Consumes over a connection of its own, and comes back whenever that is lost.
 
+    It is attached while three things hold: the session has *caught up* with what was there before, the broker
+    answers, and no renewal is *owed*. A renewal is owed from the moment the queue is found unbound until
+    another epoch tells every client that messages may have been missed.
+
     Args:
+        publisher: Publishes what has to come back.
+        random: Makes epochs and jitter; must differ between instances.
         clock: Runs what is later.
         nodes: Where to connect.
         section: What to consume.
@@ -42,10 +57,13 @@ class Consumer(ABC):
     Attributes:
         attached: Everything that was there has been handed over, and what is published arrives.
         offset: The last one delivered.
+        renewals: How many renewals have been made.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # each is another thing
         self,
+        publisher: Publisher,
+        random: Random,
         clock: IReactorTime,
         nodes: Sequence[Node],
         section: Section,
@@ -56,9 +74,18 @@ class Consumer(ABC):
     ) -> None:
         self.attached = False
         self.offset = 0
+        self.renewals = 0
+        self._publisher = publisher
+        self._random = random
+        self._epoch = ""
+        self._caught_up = False
+        self._owed = ""  # why the next epoch is another one
+        self._liveness: Liveness | None = None
+        self._binding: Binding | None = None
         self._clock = clock
         self._section = section
         self._intake = intake
+        self._complaints = complaints
         self._keeper = Keeper(
             clock, nodes, "consuming", self._prepare, backoff=backoff, complaints=complaints
         )
@@ -82,32 +109,64 @@ class Consumer(ABC):
         self._window.finished(offset)
         self._acknowledge()
 
-    def rebind(self) -> None:
-        """A publication reached no queue, so not even ours: attach anew, which binds it again."""
-        if self.attached:
-            self._keeper.interrupt(Lost("the queue is no longer bound to the exchange"))
+    def rebind(self, renewals: int) -> None:
+        """Bind the queue again: a publication reached no queue, so not even ours.
+
+        Args:
+            renewals: How many there were when it was published; a renewal since then has dealt with it.
+        """
+        if self._caught_up and self._binding is not None and renewals == self.renewals:
+            self._binding.gone("a publication reached no queue")
 
     @property
     def trouble(self) -> str:
         """Why it is not attached, or ``""``."""
-        return self._keeper.trouble
+        if self._keeper.trouble:
+            return self._keeper.trouble
+        return SILENT if self._silent else self._owed
+
+    # What its binding asks.
+
+    def unbound(self, reason: str) -> None:
+        """See :class:`pushd.broker.amqp.binding.Owner`."""
+        self._owed = reason
+        self._update()
+
+    @abstractmethod
+    async def drained(self, session: Session) -> bool:
+        """See :class:`pushd.broker.amqp.binding.Owner`."""
+
+    @abstractmethod
+    async def renew(self, session: Session) -> None:
+        """See :class:`pushd.broker.amqp.binding.Owner`; calls :meth:`_renewed`."""
 
     @abstractmethod
     async def _prepare(self, session: Session) -> None:
         """Get a consumer going; call :meth:`_attach` once everything that was there has been read."""
 
     @abstractmethod
-    def _delivered(
-        self, session: Session, tag: int, routing_key: object, properties: Any, body: bytes
+    def _delivered(  # noqa: PLR0917  # called in one place
+        self, session: Session, tag: int, exchange: str, routing_key: object, properties: Any, body: bytes
     ) -> None:
         """Take one delivery."""
 
+    def _tick(self, session: Session) -> None:  # noqa: ARG002  # used by those that override it
+        """Do what is to be done four times a second."""
+        if self._liveness is not None:
+            self._liveness.tick()
+        if self._caught_up and self._binding is not None:
+            self._binding.tick()
+
     async def _consume(self, session: Session, queue: str, arguments: dict[str, object]) -> None:
         """Have deliveries come in; the first may be there before this returns."""
+        name = self._section.exchange
+        probe = ConsumerProbe(self._section.probe_interval, self._random)
 
-        def deliver(tag: int, routing_key: object, properties: Any, body: bytes) -> None:
+        def deliver(tag: int, exchange: str, routing_key: object, properties: Any, body: bytes) -> None:
             if session.lost is None:  # else what still comes belongs to nobody
-                self._delivered(session, tag, routing_key, properties, body)
+                if exchange == name:
+                    probe.proven = True
+                self._delivered(session, tag, exchange, routing_key, properties, body)
                 self._acknowledge()
 
         def cancelled() -> None:
@@ -115,22 +174,83 @@ class Consumer(ABC):
 
         channel = await session.link.channel()
         channel.watch(session.end)
-        session.watch(self._detach)
+        self._caught_up = False
+        session.watch(self._lose)
+        self._liveness = await watch_liveness(session, self._answers)
+        self._binding = self._bound(session, queue, probe)
+        ticking = LoopingCall(self._tick, session)
+        ticking.clock = self._clock
+        ticking.start(1 / TICKS, now=False)
+        session.watch(lambda _: ticking.stop())
         await channel.call("basic_qos", prefetch_count=self._section.prefetch)
         self._channel = channel
         self._window = Window(self._section.prefetch)
         await channel.consume(queue, deliver, cancelled, arguments)
 
-    def _attach(self, epoch: str) -> None:
-        if self._events is not None:  # else it was stopped on the way
-            self.attached = True
-            self._keeper.works()
-            self._tell(self._events.attached, epoch)
+    def _bound(self, session: Session, queue: str, probe: ConsumerProbe) -> Binding:
+        return Binding(
+            self._clock,
+            session,
+            self._publisher,
+            self._section.exchange,
+            queue,
+            probe=probe,
+            owner=self,
+            backoff=Backoff(self._random, _REFUSED, _REFUSED_LONG),
+            complaints=self._complaints,
+        )
 
-    def _detach(self, lost: Lost) -> None:
+    @property
+    def _silent(self) -> bool:
+        return self._liveness is not None and self._liveness.silent
+
+    def _attach(self, epoch: str) -> None:
+        """Take note that everything that was there has been handed over."""
+        if self._events is None:  # it was stopped on the way
+            return
+        self._caught_up = True
+        self._epoch = epoch
+        self._keeper.works()
+        self._update()
+
+    def _renewed(self, epoch: str) -> None:
+        """Begin another epoch on the same consumer, so that every client is told of missed messages."""
+        self._owed = ""
+        self._epoch = epoch
+        self.renewals += 1
+        if self._binding is not None:
+            self._binding.settled()
+        self._reset(self.offset)
+        self.ack(self.offset)  # what was handed on before is forgotten, and never finished
+        self.attached = False
+        self._update()
+
+    def _lose(self, lost: Lost) -> None:
+        self._caught_up = False
+        self._liveness = self._binding = None
+        self._detach(lost.reason)
+
+    def _answers(self) -> None:
+        """Take note that the broker does not answer, or answers again."""
+        if self._silent:
+            _log.warn("consuming: the broker does not answer; clients stay, and nothing arrives")
+        else:
+            _log.info("consuming: the broker answers again")
+        self._update()
+
+    def _update(self) -> None:
+        """Tell whether it is attached, if that has changed."""
+        well = self._caught_up and not self._silent and not self._owed
+        if not well:
+            self._detach(self.trouble)
+        elif not self.attached and self._events is not None:
+            self.attached = True
+            self._tell(self._events.attached, self._epoch)
+
+    def _detach(self, reason: str) -> None:
         if self.attached and self._events is not None:
             self.attached = False
-            self._tell(self._events.detached, lost.reason)
+            self._tell(self._events.detached, reason)
 
     def _reset(self, offset: int) -> None:
         if self._events is not None:

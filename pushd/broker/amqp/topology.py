@@ -14,9 +14,16 @@ from pushd.broker.amqp.link import Link
 if TYPE_CHECKING:
     from pushd.config import Broker
 
-__all__ = ["bind", "declare_exchange", "declare_private_queue", "declare_stream", "segment_bytes"]
+__all__ = [
+    "ACCESS_REFUSED",
+    "bind",
+    "declare_exchange",
+    "declare_private_queue",
+    "declare_stream",
+    "segment_bytes",
+]
 
-_ACCESS_REFUSED = 403
+ACCESS_REFUSED = 403
 
 _SEGMENTS = 20
 """Retention removes whole segments only, so a stream needs many; RabbitMQ's default is 500 MB each."""
@@ -35,7 +42,7 @@ async def declare_exchange(link: Link, name: str) -> None:
 
 
 async def declare_stream(link: Link, section: Broker) -> None:
-    """Have the stream, bound to the exchange.
+    """Have the stream; :func:`bind` binds it.
 
     Raises:
         Lost: There is none, or something else of that name.
@@ -49,7 +56,6 @@ async def declare_stream(link: Link, section: Broker) -> None:
     await _declare(
         link, "queue_declare", {"queue": section.stream}, {"durable": True, "arguments": arguments}
     )
-    await bind(link, section.stream, section.exchange)
 
 
 async def declare_private_queue(link: Link, section: Broker) -> str:
@@ -77,7 +83,7 @@ async def _declare(link: Link, method: str, name: dict[str, object], arguments: 
     try:
         await _once(link, method, **name, **arguments)
     except Lost as refused:
-        if refused.code != _ACCESS_REFUSED:
+        if refused.code != ACCESS_REFUSED:
             raise
         await _once(link, method, **name, passive=True)
 

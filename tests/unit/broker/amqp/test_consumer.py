@@ -46,7 +46,7 @@ class Rig:
 
     def deliver(self, tag: int, **properties: object) -> None:
         """Have the broker deliver a message whose body is its tag."""
-        self.channel.deliver(tag, "", SimpleNamespace(**{**NOTHING, **properties}), b"%d" % tag)
+        self.channel.deliver(tag, "x", "", SimpleNamespace(**{**NOTHING, **properties}), b"%d" % tag)
 
     def again(self) -> None:
         """Let the connection end, if it is asked to, and the time pass until the next attempt."""
@@ -140,7 +140,7 @@ def test_what_still_comes_after_a_loss(rig: Rig) -> None:
     lost = rig.channel
     lost.lose()
     for tag in range(1, 9):
-        lost.deliver(tag, "", SimpleNamespace(**NOTHING), b"late")
+        lost.deliver(tag, "x", "", SimpleNamespace(**NOTHING), b"late")
     rig.consumer.ack(8)
     assert ([], []) == (rig.heard.told("message"), lost.acks)
 
@@ -169,7 +169,7 @@ def test_stop(rig: Rig) -> None:
     told, channel = list(rig.heard.seen), rig.channel
     gone: list[None] = []
     rig.consumer.stop().addCallback(gone.append)
-    channel.deliver(1, "", SimpleNamespace(**NOTHING), b"late")
+    channel.deliver(1, "x", "", SimpleNamespace(**NOTHING), b"late")
     assert ([], False) == (gone, rig.consumer.attached)
     rig.node.link.lose()
     rig.clock.advance(60)

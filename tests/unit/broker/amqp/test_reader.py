@@ -63,14 +63,14 @@ def test_a_part_is_read_back(reading: Reading) -> None:
     assert {"x-stream-offset": 4} == reading.channel.arguments
     reading.channel.record(4)
     reading.channel.record(5)
-    reading.channel.deliver(5, "", None, b"no properties")
+    reading.channel.deliver(5, "x", "", None, b"no properties")
     reading.channel.record(6, **Mark("ab").headers())
     java = {
         **NOTHING,
         "headers": {"x-stream-offset": 6},
         "content_type": "application/x-java-serialized-object",
     }
-    reading.channel.deliver(6, "", SimpleNamespace(**java), b"refused when it came")
+    reading.channel.deliver(6, "x", "", SimpleNamespace(**java), b"refused when it came")
     reading.channel.record(7, b"y")
     reading.channel.record(8)
     assert (4, [5, 7], 7) == reading.page
@@ -129,7 +129,7 @@ def test_a_reading_may_be_cancelled(reading: Reading) -> None:
 def test_a_record_without_an_offset(reading: Reading) -> None:
     """Nobody can be sure of what is read then: it fails, and leaves nothing behind."""
     reading.back(0, 9)
-    reading.channel.deliver(1, "", SimpleNamespace(**NOTHING), b"x")
+    reading.channel.deliver(1, "x", "", SimpleNamespace(**NOTHING), b"x")
     assert reading.results[0].check(TypeError)
     assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
 

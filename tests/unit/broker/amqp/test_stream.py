@@ -151,7 +151,7 @@ def test_acknowledges(rig: Rig) -> None:
 def test_properties_that_cannot_be_read(rig: Rig) -> None:
     """Nobody knows the offset of such a record; it is counted, and what follows is not harmed."""
     rig.attach()
-    rig.channel.deliver(2, "", None, b"poison")
+    rig.channel.deliver(2, "x", "", None, b"poison")
     rig.channel.record(3)
     assert ({"headers": 1}, [(3, b"x")]) == (dict(rig.stats.dropped), rig.heard.told("message"))
 
