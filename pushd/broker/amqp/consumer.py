@@ -36,6 +36,9 @@ _log = Logger()
 _REFUSED, _REFUSED_LONG = 2.0, 15.0
 """Seconds, at most, before the first and before each later attempt to bind a queue again."""
 
+_QUIET = 1.0
+"""Seconds for which a finished delivery may stay unacknowledged when no further ones come."""
+
 
 class Consumer(ABC):
     """Consumes over a connection of its own, and comes back whenever that is lost.
@@ -186,6 +189,14 @@ class Consumer(ABC):
         self._channel = channel
         self._window = Window(self._section.prefetch)
         await channel.consume(queue, deliver, cancelled, arguments)
+        self._acknowledge_regularly(session)
+
+    def _acknowledge_regularly(self, session: Session) -> None:
+        """Acknowledge the rest of what is finished every second, until the session ends."""
+        regularly = LoopingCall(self._acknowledge_rest)
+        regularly.clock = self._clock
+        regularly.start(_QUIET, now=False)
+        session.watch(lambda _: regularly.stop())
 
     def _bound(self, session: Session, queue: str, probe: ConsumerProbe) -> Binding:
         return Binding(
@@ -221,7 +232,6 @@ class Consumer(ABC):
         if self._binding is not None:
             self._binding.settled()
         self._reset(self.offset)
-        self.ack(self.offset)  # what was handed on before is forgotten, and never finished
         self.attached = False
         self._update()
 
@@ -253,6 +263,7 @@ class Consumer(ABC):
             self._tell(self._events.detached, reason)
 
     def _reset(self, offset: int) -> None:
+        self._window.finished(offset)  # the listener forgets these messages and acknowledges none of them
         if self._events is not None:
             self._tell(self._events.reset, offset)
 
@@ -269,6 +280,11 @@ class Consumer(ABC):
 
     def _acknowledge(self) -> None:
         tag = self._window.due()
+        if tag and self._channel is not None:
+            self._channel.ack(tag)
+
+    def _acknowledge_rest(self) -> None:
+        tag = self._window.rest()
         if tag and self._channel is not None:
             self._channel.ack(tag)
 

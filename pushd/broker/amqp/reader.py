@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
 
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.link import Channel, Link
@@ -27,6 +28,9 @@ _SILENCE = 10.0
 
 WHOLE = "first"
 """Where a stream starts."""
+
+_TICK = 1.0
+"""Seconds for which a record may stay unacknowledged, and between two looks at the silence."""
 
 _RECORD = 200
 """Bytes that count for a record besides its body, so that a page of empty ones has an end too."""
@@ -166,20 +170,33 @@ async def _scan(  # noqa: PLR0917  # called in here only
 
 
 class _Scan:
-    """One reading."""
+    """One reading.
+
+    Args:
+        clock: Measures the silence and runs the regular acknowledgement.
+        channel: Where the records come from.
+        visit: Takes each record.
+    """
 
     def __init__(self, clock: IReactorTime, channel: Channel, visit: _Visit) -> None:
         self.over: Deferred[None] = Deferred()
+        self._clock = clock
         self._channel = channel
         self._visit = visit
-        self._silence = clock.callLater(_SILENCE, self.fail, Lost("the stream sends nothing"))
+        self._delivered = self._acknowledged = 0
+        self._heard_at = clock.seconds()
+        self._ticking = LoopingCall(self._tick)
+        self._ticking.clock = clock
+        self._ticking.start(_TICK, now=False)
 
     def deliver(self, tag: int, exchange: str, routing_key: object, properties: Any, body: bytes) -> None:
+        """Take one record."""
         if self.over.called:
             return
-        self._silence.reset(_SILENCE)
-        if tag % (_PREFETCH // 4) == 0:
-            self._channel.ack(tag)
+        self._heard_at = self._clock.seconds()
+        self._delivered = tag
+        if tag - self._acknowledged >= _PREFETCH // 4:
+            self._acknowledge()
         try:
             if properties is not None and self._visit(
                 offset_of(properties), exchange, routing_key, properties, body
@@ -189,13 +206,28 @@ class _Scan:
             self.over.errback()
 
     def fail(self, error: Exception) -> None:
+        """End the reading with an error, unless it is over."""
         if not self.over.called:
             self.over.errback(error)
 
     def end(self) -> None:
-        if self._silence.active():
-            self._silence.cancel()
+        """Stop the regular work; the result is nobody's any more."""
+        self._ticking.stop()
         self.over.addErrback(lambda _: None)  # nobody waits any more
+
+    def _acknowledge(self) -> None:
+        if self._delivered > self._acknowledged:
+            self._acknowledged = self._delivered
+            self._channel.ack(self._delivered)
+
+    def _tick(self) -> None:
+        """Acknowledge what came in the last second; give up when nothing comes for long.
+
+        A slow reading would otherwise keep its first records unacknowledged beyond RabbitMQ's timeout.
+        """
+        self._acknowledge()
+        if self._clock.seconds() - self._heard_at >= _SILENCE:
+            self.fail(Lost("the stream sends nothing"))
 
 
 def _decode(offset: int, routing_key: object, properties: Any, body: bytes) -> Sequence[Message]:

@@ -11,8 +11,10 @@ class Window:
     """What one consumer was delivered and nobody has finished with yet.
 
     The broker sends at most ``prefetch`` messages beyond the last acknowledged one, so a reader that
-    stops acknowledging stops the flow. A part of them is acknowledged at once (``multiple``); what is
-    left over stays unacknowledged until there is more, which costs nothing.
+    stops acknowledging stops the flow. :meth:`due` gives a tag once a quarter of the window is finished,
+    so that one acknowledgement (``multiple``) covers many deliveries. :meth:`rest` gives what :meth:`due`
+    holds back. Its caller asks about once a second: RabbitMQ closes a channel that leaves a delivery
+    unacknowledged for ``consumer_timeout``, 30 minutes by default.
 
     Args:
         prefetch: How many the broker sends ahead.
@@ -45,9 +47,16 @@ class Window:
             pending.popleft()
 
     def due(self) -> int:
-        """Give the tag to acknowledge up to now, or 0; it is not given twice."""
+        """Return the tag to acknowledge up to, or 0 while less than a batch is finished. No tag comes twice."""
+        return self._take(self._batch)
+
+    def rest(self) -> int:
+        """Return the tag of the last finished delivery, or 0 if it was returned before."""
+        return self._take(1)
+
+    def _take(self, least: int) -> int:
         done = self._pending[0][1] - 1 if self._pending else self._last
-        if done - self._acknowledged < self._batch:
+        if done - self._acknowledged < least:
             return 0
         self._acknowledged = done
         return done

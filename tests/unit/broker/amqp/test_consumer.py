@@ -99,6 +99,51 @@ def test_what_cannot_be_used_is_acknowledged_by_itself(rig: Rig) -> None:
     assert ([], [2], {"java": 2}) == (rig.heard.told("message"), rig.channel.acks, dict(rig.stats.dropped))
 
 
+def test_acknowledges_the_rest_within_a_second_of_quiet(rig: Rig) -> None:
+    """A broker closes the channel that leaves a finished delivery unacknowledged for long."""
+    rig.deliver(1)
+    rig.consumer.ack(1)
+    rig.clock.advance(0.9)
+    assert [] == rig.channel.acks
+    rig.clock.advance(0.1)
+    assert [1] == rig.channel.acks
+    rig.clock.advance(60)
+    assert [1] == rig.channel.acks
+
+
+def test_acknowledges_a_dropped_message_within_a_second(rig: Rig) -> None:
+    """A message that decodes to nothing is finished when it arrives."""
+    rig.deliver(1, content_type="application/x-java-serialized-object")
+    rig.clock.advance(1)
+    assert [1] == rig.channel.acks
+
+
+def test_acknowledges_no_message_that_is_still_being_served(rig: Rig) -> None:
+    """However long that takes: the broker's own bound applies then."""
+    rig.deliver(1)
+    rig.deliver(2)
+    rig.consumer.ack(1)
+    rig.clock.advance(60)
+    assert [1] == rig.channel.acks
+
+
+def test_a_reset_finishes_what_it_makes_the_listener_forget(rig: Rig) -> None:
+    """The listener acknowledges none of these messages any more."""
+    rig.deliver(1)
+    rig.consumer._reset(1)
+    rig.clock.advance(1)
+    assert [1] == rig.channel.acks
+
+
+def test_one_timer_however_many_messages(rig: Rig) -> None:
+    """Acknowledging after quiet starts no timer per message."""
+    before = len(rig.clock.getDelayedCalls())
+    for tag in range(1, 100):
+        rig.deliver(tag)
+        rig.consumer.ack(tag)
+    assert before == len(rig.clock.getDelayedCalls())
+
+
 def test_an_error_of_its_channel(rig: Rig, log: Log) -> None:
     """Though the connection lives, it is left for a new one, and everybody hears of both."""
     rig.channel.lose("406 PRECONDITION_FAILED", 406)

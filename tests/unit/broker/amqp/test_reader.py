@@ -162,6 +162,16 @@ def test_records_are_acknowledged_in_bulk(reading: Reading) -> None:
     assert 200 == len(reading.results[0].messages)
 
 
+def test_a_slow_reading_leaves_nothing_unacknowledged(reading: Reading) -> None:
+    """Each record is acknowledged within a second, or the broker would close the channel of a long reading."""
+    reading.back(0, 200)
+    for offset in (1, 2, 3):
+        reading.channel.record(offset)
+        reading.clock.advance(1)
+    reading.clock.advance(5)
+    assert [1, 2, 3] == reading.channel.acks
+
+
 def test_the_end_is_where_a_new_mark_stands(reading: Reading) -> None:
     """It is published once reading has begun, and others' records before it do not count."""
     published: list[object] = []

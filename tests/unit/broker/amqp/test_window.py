@@ -60,3 +60,26 @@ def test_smallest_window() -> None:
     assert 0 == window.due()
     window.finished(5)
     assert 1 == window.due()
+
+
+def test_the_rest_is_acknowledged_on_request() -> None:
+    """What a batch holds back is given once, and never beyond a delivery that is not finished."""
+    window = Window(500)
+    for tag in (1, 2, 3):
+        window.handed_on(tag, 10 * tag)
+    window.finished(20)
+    assert (0, 2, 0) == (window.due(), window.rest(), window.rest())
+    window.finished(30)
+    window.skipped(4)
+    assert (4, 0) == (window.rest(), window.due())
+
+
+def test_batches_count_from_the_last_acknowledgement() -> None:
+    """After the rest was given, the next batch begins there."""
+    window = Window(16)
+    window.skipped(1)
+    assert 1 == window.rest()
+    window.skipped(4)
+    assert 0 == window.due()
+    window.skipped(5)
+    assert 5 == window.due()
