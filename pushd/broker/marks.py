@@ -9,9 +9,12 @@ start is clamped without a word. Marks give it one, an *epoch*, that every insta
   lives in a deleted stream convinces nobody. The last claim that counts wins.
 - Where no claim counts, the epoch is the nonce of the first mark in the whole stream.
 - An instance claims nothing before it has read its own mark back.
-- A claim may *renew* the epoch: an instance found that the stream was not bound to the exchange, so messages
-  are missing from it. The stream and its offsets go on; positions from before mean nothing any more. Such a
-  claim names the epoch that it replaces, and no later claim of that epoch counts.
+- A *suspension* ends the epoch: an instance found that the stream is not bound to the exchange, so messages
+  are missing from it. All instances stop serving clients there. It counts only if a claim stands before its
+  basis.
+- After a suspension the stream is bound again, and then a claim *renews* the epoch. The stream and its
+  offsets go on; positions from before mean nothing any more. The claim names the epoch that it replaces, and
+  no later claim of that epoch counts.
 
 A record is a mark only if it came through the default exchange: publishers to the fanout exchange make none.
 
@@ -21,68 +24,15 @@ docs/adr/0003-epoch-by-marks.md has the reasons and the races.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from pushd.message import is_epoch
+from pushd.broker.mark import Mark, basis_of
 
-__all__ = ["BASIS", "EPOCH", "NONCE", "REPLACES", "Found", "Life", "Mark", "OtherLife"]
-
-NONCE = "x-pushd-mark"
-"""The header that makes a record a mark; random, so that no other mark is like it."""
-EPOCH = "x-pushd-epoch"
-BASIS = "x-pushd-basis"
-REPLACES = "x-pushd-replaces"
+__all__ = ["Found", "Life", "OtherLife"]
 
 _KNOWN = 4096
 """Marks remembered as a basis: far more than are on their way at any time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A mark's content.
-
-    Attributes:
-        nonce: Its identity.
-        epoch: What it claims, or ``""``.
-        basis: The mark the claim stands on, ``offset:nonce``, or ``""``.
-        replaces: The epoch that the claim ends, or ``""``.
-    """
-
-    nonce: str
-    epoch: str = ""
-    basis: str = ""
-    replaces: str = ""
-
-    @classmethod
-    def read(cls, exchange: str, headers: Mapping[str, object]) -> Mark | None:
-        """Read a mark from a record.
-
-        Args:
-            exchange: The exchange that the record was published to.
-            headers: The record's headers.
-
-        Returns:
-            None when the record is an ordinary publication: it came through another exchange than the default
-            one, or its nonce could not become an epoch. An epoch that no position can carry is left out.
-        """
-        if exchange or NONCE not in headers:
-            return None
-        nonce, basis = _epoch(headers[NONCE]), headers.get(BASIS)
-        if not nonce:
-            return None
-        return cls(
-            nonce,
-            _epoch(headers.get(EPOCH)),
-            basis if isinstance(basis, str) else "",
-            _epoch(headers.get(REPLACES)),
-        )
-
-    def headers(self) -> dict[str, object]:
-        """Give the headers that carry it."""
-        headers: dict[str, object] = {NONCE: self.nonce, EPOCH: self.epoch, BASIS: self.basis}
-        return headers | {REPLACES: self.replaces} if self.replaces else headers
 
 
 class Found(Enum):
@@ -96,6 +46,8 @@ class Found(Enum):
     """It is the one awaited, but what was read names no epoch: the marks before it must be read."""
     RENEWED = auto()
     """It is a claim that counts, of another epoch: the stream goes on, and positions from before are void."""
+    SUSPENDED = auto()
+    """It is a suspension that counts: messages are missing, and a claim that renews the epoch will follow."""
 
 
 class OtherLife(Exception):  # noqa: N818  # a discovery
@@ -116,6 +68,7 @@ class Life:
     Attributes:
         epoch: The stream's epoch; ``""`` until it is known.
         last: The offset of the last message read, or -1.
+        suspended: True after a suspension that counts, until another epoch is claimed.
     """
 
     def __init__(self) -> None:
@@ -125,14 +78,14 @@ class Life:
         """Start over: the next consumer attaches as if it were the first."""
         self.epoch = ""
         self.last = -1
+        self.suspended = False
         self._awaited = ""
         self._claimed = ""
         self._claimed_at: int | None = None
         self._oldest = ""
         self._reads_all = False
         self._known: dict[str, int] = {}  # offsets of the marks read, by "offset:nonce", oldest first
-        self._scanned: set[str] = set()
-        self._scan_claim = ""
+        self.begin_scan()
         self._replaced: dict[str, None] = {}
 
     def begin(self, nonce: str) -> int | None:
@@ -158,7 +111,7 @@ class Life:
         if not self.epoch:
             self._reads_all = offset == 0
             return offset if mark else offset - 1
-        if mark is None or _name(offset, mark) != self._newest:
+        if mark is None or basis_of(offset, mark.nonce) != self._newest:
             raise OtherLife("the stream no longer holds the place where this instance stopped reading")
         return None
 
@@ -171,9 +124,15 @@ class Life:
 
     def mark(self, offset: int, mark: Mark) -> Found:
         """Take a mark, and say what it means."""
+        if mark.suspends and self._suspends(mark, self._known):
+            self._remember(offset, mark)
+            self._replace(self.epoch or self._claimed)
+            self.suspended = True
+            return Found.SUSPENDED
         counts = self._counts(mark, self._known)
         if counts:
             self._claim_counts(offset, mark)
+            self.suspended = False
         self._remember(offset, mark)
         if counts and self.epoch and mark.epoch != self.epoch:
             self.epoch = mark.epoch
@@ -185,8 +144,9 @@ class Life:
 
     def begin_scan(self) -> None:
         """Announce that older marks are read, in their order up to the awaited one."""
-        self._scanned = set()
+        self._scanned: dict[str, int] = {}
         self._scan_claim = ""
+        self._scan_suspended = False
 
     def scan(self, offset: int, mark: Mark, *, whole: bool) -> bool:
         """Take a mark of a scan.
@@ -204,16 +164,16 @@ class Life:
             self._oldest = mark.nonce
         if self._counts(mark, self._scanned):
             self._scan_claim = mark.epoch
+            self._scan_suspended = False
             self._claimed_at = offset if self._claimed_at is None else min(offset, self._claimed_at)
-        self._scanned.add(_name(offset, mark))
+        elif mark.suspends and self._suspends(mark, self._scanned):
+            self._scan_suspended = True
+        self._scanned[basis_of(offset, mark.nonce)] = offset
         if mark.nonce != self._awaited:
             return False
+        self.suspended = self.suspended or (self._scan_suspended and not self._claimed)
         self.epoch = self._claimed or self._scan_claim or (self._oldest if whole else "")
         return True
-
-    def claimed_before(self, offset: int) -> bool:
-        """Return True if a claim that counts stands before ``offset``: clients may hold positions then."""
-        return self._claimed_at is not None and self._claimed_at < offset
 
     def claim(self, nonce: str, epoch: str = "") -> Mark:
         """Make the mark that tells others the epoch.
@@ -224,13 +184,25 @@ class Life:
         """
         return Mark(nonce, epoch or self.epoch, self._newest, self.epoch if epoch else "")
 
+    def suspension(self, nonce: str) -> Mark:
+        """Make the mark that tells others that messages are missing from the stream."""
+        return Mark(nonce, basis=self._newest, suspends=True)
+
+    def _suspends(self, mark: Mark, read: Mapping[str, int]) -> bool:
+        """Return True if a suspension counts: clients may hold positions that it makes void."""
+        basis = read.get(mark.basis)
+        return basis is not None and self._claimed_at is not None and self._claimed_at < basis
+
+    def _replace(self, epoch: str) -> None:
+        if epoch:
+            self._replaced[epoch] = None
+            _trim(self._replaced)
+
     def _counts(self, mark: Mark, read: Container[str]) -> bool:
         """Return True if a mark is a claim that counts for an instance that has read the marks ``read``."""
         if not mark.epoch or mark.basis not in read or mark.epoch in self._replaced:
             return False
-        if mark.replaces:
-            self._replaced[mark.replaces] = None
-            _trim(self._replaced)
+        self._replace(mark.replaces)
         return True
 
     def _claim_counts(self, offset: int, mark: Mark) -> None:
@@ -243,7 +215,7 @@ class Life:
         return next(reversed(self._known))
 
     def _remember(self, offset: int, mark: Mark) -> None:
-        self._known[_name(offset, mark)] = offset
+        self._known[basis_of(offset, mark.nonce)] = offset
         self._oldest = self._oldest or mark.nonce
         _trim(self._known)
 
@@ -251,12 +223,3 @@ class Life:
 def _trim(marks: dict[str, Any]) -> None:
     if len(marks) > _KNOWN:
         del marks[next(iter(marks))]
-
-
-def _epoch(value: object) -> str:
-    """Return a header's value if it could be an epoch, else ``""``."""
-    return value if isinstance(value, str) and is_epoch(value) else ""
-
-
-def _name(offset: int, mark: Mark) -> str:
-    return f"{offset}:{mark.nonce}"

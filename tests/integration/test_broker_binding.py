@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import pika
 import pytest
 import pytest_twisted
-from twisted.internet import reactor  # noqa: TID251  # the tests run in it
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
-from pushd.broker import marks
 from pushd.broker.amqp.topology import segment_bytes
+from pushd.broker.mark import BASIS, Mark
 from pushd.config import Broker, BrokerUrl
 from pushd.interfaces import PublishError
 from pushd.message import Position, Publication
@@ -252,7 +251,7 @@ async def test_a_binding_that_cannot_be_restored(
 async def test_a_stream_that_was_unbound_while_nobody_read_it(
     rabbit: RabbitNode, admin: BlockingChannel, log: Log
 ) -> None:
-    """An instance that starts binds the stream, and renews the epoch: clients may hold positions in the old."""
+    """An instance that starts binds it, and renews the epoch: clients may hold positions in the old one."""
     settings = section(rabbit)
     async with running(settings) as (broker, before):
         await broker.publish(Publication(b"before"))
@@ -302,13 +301,13 @@ async def test_forged_marks(rabbit: RabbitNode, admin: BlockingChannel, log: Log
     async with running(settings) as (broker, listener):
         epoch = listener.epochs[0]
         forged = [
-            marks.Mark("f" * 16, "e" * 16, ""),
-            marks.Mark("f" * 16, "a b\r\nevent: x", ""),
-            marks.Mark("not a nonce", "", ""),
+            Mark("f" * 16, "e" * 16, ""),
+            Mark("f" * 16, "a b\r\nevent: x", ""),
+            Mark("not a nonce", "", ""),
         ]
         life = broker._consumer._life  # type: ignore[union-attr]
         for mark in forged:
-            headers = {**mark.headers(), marks.BASIS: life.claim("x").basis}
+            headers = {**mark.headers(), BASIS: life.claim("x").basis}
             admin.basic_publish(settings.exchange, "", b"", pika.BasicProperties(headers=headers))
         await broker.publish(Publication(b"last"))
         await listener.received(4)
@@ -331,8 +330,8 @@ async def test_malformed_epochs_from_before(rabbit: RabbitNode, admin: BlockingC
     }
     admin.queue_declare(settings.stream, durable=True, arguments=arguments)
     admin.queue_bind(settings.stream, settings.exchange)
-    first = marks.Mark("a" * 16)
-    second = marks.Mark("b" * 16, "a b\r\nevent: x", f"0:{first.nonce}")
+    first = Mark("a" * 16)
+    second = Mark("b" * 16, "a b\r\nevent: x", f"0:{first.nonce}")
     for mark in (first, second):
         admin.basic_publish("", settings.stream, b"", pika.BasicProperties(headers=mark.headers()))
     async with running(settings) as (_, listener), running(settings) as (_, other):

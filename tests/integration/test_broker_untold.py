@@ -1,4 +1,4 @@
-"""Whatever becomes of a binding or of a broker's answers, no client of any protocol misses a message untold."""
+"""Clients of every protocol miss no message untold: a lost binding, a silent broker, an alarm."""
 
 from __future__ import annotations
 

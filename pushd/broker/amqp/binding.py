@@ -1,8 +1,9 @@
 """Watches over the binding of one queue to the exchange, and restores it when it is gone.
 
 A lost binding says nothing about the consumer: what comes by other ways goes on, and nothing is torn down.
-Messages may have been lost between the loss and the new binding, so every client has to be told: the owner
-renews the epoch once the queue is bound again.
+Messages may have been lost between the loss and the new binding, so every client has to be told before it
+gets any message of the new binding. So the owner suspends the epoch, then the queue is bound, and then the
+owner renews the epoch.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _NOT_FOUND = 404
 _BIND_EVERY = 10 * TICKS
 """Ticks between two bindings where no probe can be sent."""
 
+_OTHERS = 1.0
+"""Seconds, and a random time more, for another instance to bind a shared queue that it has found unbound."""
+
 _PURPOSE = "binding"
 _PROBING = "probing"
 
@@ -44,6 +48,9 @@ class Owner(Protocol):
 
     def unbound(self, reason: str) -> None:
         """Take note that the binding is gone, and stay so until ``renew`` has had its effect."""
+
+    async def suspend(self, session: Session) -> None:
+        """Serve nothing more in the present epoch."""
 
     async def renew(self, session: Session) -> None:
         """Begin another epoch, and call :meth:`Binding.settled` once it holds. It may fail silently."""
@@ -122,6 +129,14 @@ class Binding:
             )
             self._session.spawn(self._restore(reason))
 
+    def suspended(self, reason: str) -> None:
+        """Take note that another instance has found the loss, and restores the binding as a rule."""
+        self._probe.rest()
+        if not self.trouble:
+            self.trouble = reason
+            self._proven = False
+            self._session.spawn(self._restore(reason, after=_OTHERS))
+
     def settled(self) -> None:
         """Take note that another epoch holds: this instance, or another one, has bound the queue again."""
         self._probe.rest()
@@ -162,7 +177,9 @@ class Binding:
         else:
             self._probe.rest()
 
-    async def _restore(self, reason: str) -> None:
+    async def _restore(self, reason: str, after: float = 0.0) -> None:
+        if after:
+            await self._wait(after + self._backoff.delay())
         while self.trouble:
             if await self._bind(reason):
                 await self._owner.renew(self._session)
@@ -173,6 +190,7 @@ class Binding:
         """Bind the queue, and return True if it is bound: a delivery through the exchange proves it, too."""
         try:
             await declare_exchange(self._session.link, self._exchange)
+            await self._owner.suspend(self._session)
             await bind(self._session.link, self._queue, self._exchange)
         except Lost as refused:
             if not self._proven and self.trouble:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
+from pushd.broker.amqp.attachment import Attachment
 from pushd.broker.amqp.binding import Binding
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.keeper import Keeper, Node
 from pushd.broker.amqp.link import Channel
-from pushd.broker.amqp.liveness import SILENT, Liveness, watch_liveness
+from pushd.broker.amqp.liveness import Liveness, watch_liveness
 from pushd.broker.amqp.probe import TICKS, ConsumerProbe
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.amqp.session import Session
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Consumer"]
 
-_log = Logger()
-
 _REFUSED, _REFUSED_LONG = 2.0, 15.0
 """Seconds, at most, before the first and before each later attempt to bind a queue again."""
 
@@ -42,10 +40,6 @@ _QUIET = 1.0
 
 class Consumer(ABC):
     """Consumes over a connection of its own, and comes back whenever that is lost.
-
-    It is attached while three things hold: the session has *caught up* with what was there before, the broker
-    answers, and no renewal is *owed*. A renewal is owed from the moment the queue is found unbound until
-    another epoch tells every client that messages may have been missed.
 
     Args:
         publisher: Publishes what has to come back.
@@ -58,9 +52,7 @@ class Consumer(ABC):
         complaints: What has been logged already.
 
     Attributes:
-        attached: Everything that was there has been handed over, and what is published arrives.
         offset: The last one delivered.
-        renewals: How many renewals have been made.
     """
 
     def __init__(  # noqa: PLR0917  # each is another thing
@@ -75,14 +67,10 @@ class Consumer(ABC):
         backoff: Backoff,
         complaints: Complaints,
     ) -> None:
-        self.attached = False
         self.offset = 0
-        self.renewals = 0
+        self._attachment = Attachment()
         self._publisher = publisher
         self._random = random
-        self._epoch = ""
-        self._caught_up = False
-        self._owed = ""  # why the next epoch is another one
         self._liveness: Liveness | None = None
         self._binding: Binding | None = None
         self._clock = clock
@@ -92,19 +80,17 @@ class Consumer(ABC):
         self._keeper = Keeper(
             clock, nodes, "consuming", self._prepare, backoff=backoff, complaints=complaints
         )
-        self._events: BrokerEvents | None = None
         self._channel: Channel | None = None
         self._window = Window(section.prefetch)
 
     def start(self, events: BrokerEvents) -> None:
         """Attach, and stay attached."""
-        self._events = events
+        self._attachment.start(events)
         self._keeper.start()
 
     def stop(self) -> Deferred[None]:
         """Detach; fires when nothing is left open. No event comes after this call."""
-        self._events = None
-        self.attached = False
+        self._attachment.stop()
         return self._keeper.stop()
 
     def ack(self, offset: int) -> None:
@@ -118,22 +104,33 @@ class Consumer(ABC):
         Args:
             renewals: How many there were when it was published; a renewal since then has dealt with it.
         """
-        if self._caught_up and self._binding is not None and renewals == self.renewals:
+        if self._attachment.caught_up and self._binding is not None and renewals == self.renewals:
             self._binding.gone("a publication reached no queue")
+
+    @property
+    def attached(self) -> bool:
+        """True if everything that was there has been handed over, and what is published arrives."""
+        return self._attachment.attached
+
+    @property
+    def renewals(self) -> int:
+        """Number of times that the epoch was renewed."""
+        return self._attachment.renewals
 
     @property
     def trouble(self) -> str:
         """Why it is not attached, or ``""``."""
-        if self._keeper.trouble:
-            return self._keeper.trouble
-        return SILENT if self._silent else self._owed
+        return self._keeper.trouble or self._attachment.trouble
 
     # What its binding asks.
 
     def unbound(self, reason: str) -> None:
         """See :class:`pushd.broker.amqp.binding.Owner`."""
-        self._owed = reason
-        self._update()
+        self._attachment.owe(reason)
+
+    @abstractmethod
+    async def suspend(self, session: Session) -> None:
+        """See :class:`pushd.broker.amqp.binding.Owner`; suspends the attachment, then or soon."""
 
     @abstractmethod
     async def drained(self, session: Session) -> bool:
@@ -157,7 +154,7 @@ class Consumer(ABC):
         """Do what is to be done four times a second."""
         if self._liveness is not None:
             self._liveness.tick()
-        if self._caught_up and self._binding is not None:
+        if self._attachment.caught_up and self._binding is not None:
             self._binding.tick()
 
     async def _consume(self, session: Session, queue: str, arguments: dict[str, object]) -> None:
@@ -177,7 +174,6 @@ class Consumer(ABC):
 
         channel = await session.link.channel()
         channel.watch(session.end)
-        self._caught_up = False
         session.watch(self._lose)
         self._liveness = await watch_liveness(session, self._answers)
         self._binding = self._bound(session, queue, probe)
@@ -211,61 +207,36 @@ class Consumer(ABC):
             complaints=self._complaints,
         )
 
-    @property
-    def _silent(self) -> bool:
-        return self._liveness is not None and self._liveness.silent
-
     def _attach(self, epoch: str) -> None:
         """Take note that everything that was there has been handed over."""
-        if self._events is None:  # it was stopped on the way
-            return
-        self._caught_up = True
-        self._epoch = epoch
-        self._keeper.works()
-        self._update()
+        if not self._attachment.stopped:  # on the way
+            self._keeper.works()
+            self._attachment.catch_up(epoch)
+
+    def _suspend(self) -> None:
+        self._window.finished(
+            self.offset
+        )  # the listener forgets these messages and acknowledges none of them
+        self._attachment.suspend(self.offset)
 
     def _renewed(self, epoch: str) -> None:
         """Begin another epoch on the same consumer, so that every client is told of missed messages."""
-        self._owed = ""
-        self._epoch = epoch
-        self.renewals += 1
+        self._suspend()
         if self._binding is not None:
             self._binding.settled()
-        self._reset(self.offset)
-        self.attached = False
-        self._update()
+        self._attachment.renew(epoch, self.offset)
 
     def _lose(self, lost: Lost) -> None:
-        self._caught_up = False
         self._liveness = self._binding = None
-        self._detach(lost.reason)
+        self._attachment.lose(lost.reason)
 
     def _answers(self) -> None:
-        """Take note that the broker does not answer, or answers again."""
-        if self._silent:
-            _log.warn("consuming: the broker does not answer; clients stay, and nothing arrives")
-        else:
-            _log.info("consuming: the broker answers again")
-        self._update()
-
-    def _update(self) -> None:
-        """Tell whether it is attached, if that has changed."""
-        well = self._caught_up and not self._silent and not self._owed
-        if not well:
-            self._detach(self.trouble)
-        elif not self.attached and self._events is not None:
-            self.attached = True
-            self._tell(self._events.attached, self._epoch)
-
-    def _detach(self, reason: str) -> None:
-        if self.attached and self._events is not None:
-            self.attached = False
-            self._tell(self._events.detached, reason)
+        if self._liveness is not None:
+            self._attachment.answers(silent=self._liveness.silent)
 
     def _reset(self, offset: int) -> None:
         self._window.finished(offset)  # the listener forgets these messages and acknowledges none of them
-        if self._events is not None:
-            self._tell(self._events.reset, offset)
+        self._attachment.begin(offset)
 
     def _hand_on(self, tag: int, offset: int, routing_key: object, properties: Any, body: bytes) -> None:
         """Make messages of a delivery, and tell them."""
@@ -275,8 +246,7 @@ class Consumer(ABC):
             return
         self._window.handed_on(tag, offset)
         for message in messages:
-            if self._events is not None:  # else the last one made somebody stop it
-                self._tell(self._events.message, message)
+            self._attachment.message(message)
 
     def _acknowledge(self) -> None:
         tag = self._window.due()
@@ -287,10 +257,3 @@ class Consumer(ABC):
         tag = self._window.rest()
         if tag and self._channel is not None:
             self._channel.ack(tag)
-
-    def _tell(self, event: Callable[[Any], None], value: object) -> None:
-        """Tell an event; a failure of whoever listens must not cost the connection."""
-        try:
-            event(value)
-        except Exception:  # noqa: BLE001  # whatever it is
-            _log.failure("an event of the broker could not be handled")

@@ -37,6 +37,10 @@ class ExclusiveConsumer(Consumer):
         await self._liveness.round_trip()
         return not self._window.waiting
 
+    async def suspend(self, session: Session) -> None:  # noqa: ARG002  # the base class's signature
+        """Serve nothing more in the present epoch."""
+        self._suspend()
+
     async def renew(self, session: Session) -> None:  # noqa: ARG002  # the base class's signature
         """Begin another epoch; the same queue goes on."""
         self._renewed(self._new_epoch())
@@ -49,7 +53,7 @@ class ExclusiveConsumer(Consumer):
                 "what was published meanwhile is lost to this instance's clients: its queue is exclusive"
             )
         self.offset = 0
-        self._owed = ""
+        self._attachment.owed = ""
         self._reset(0)
         await self._consume(session, queue, {})
         self._was_attached = True

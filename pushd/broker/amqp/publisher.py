@@ -24,7 +24,7 @@ from pushd.broker.amqp.session import Session
 from pushd.broker.amqp.topology import ACCESS_REFUSED, declare_exchange
 from pushd.broker.backoff import Backoff
 from pushd.broker.codec import Refused, encode
-from pushd.broker.marks import Mark
+from pushd.broker.mark import Mark
 from pushd.interfaces import PublishError
 from pushd.message import Publication
 from pushd.stats import Stats

@@ -14,7 +14,8 @@ from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.link import Channel, Link
 from pushd.broker.amqp.probe import is_probe
 from pushd.broker.codec import Refused, decode
-from pushd.broker.marks import Life, Mark
+from pushd.broker.mark import Mark, basis_of
+from pushd.broker.marks import Life
 from pushd.interfaces import Page, ReadError
 from pushd.message import Message
 
@@ -47,10 +48,12 @@ class End:
 
     Attributes:
         offset: The offset of a mark that was published just now.
+        basis: The mark, as a basis of others.
         bound: True if the stream is bound to the exchange; None when that is unknown.
     """
 
     offset: int
+    basis: str = ""
     bound: bool | None = None
 
 
@@ -118,7 +121,7 @@ async def find_end(
         probed = await publish()
 
     await _scan(clock, link, stream, "next", visit, then)
-    return End(at, True if arrived else (False if probed else None))
+    return End(at, basis_of(at, nonce), True if arrived else (False if probed else None))
 
 
 async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life, start: str) -> None:

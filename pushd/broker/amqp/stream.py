@@ -21,7 +21,8 @@ from pushd.broker.amqp.probe import is_probe
 from pushd.broker.amqp.reader import WHOLE, End, find_end, offset_of, read_page, scan_marks
 from pushd.broker.amqp.session import Session
 from pushd.broker.amqp.topology import ACCESS_REFUSED, bind, declare_exchange, declare_stream
-from pushd.broker.marks import Found, Life, Mark, OtherLife
+from pushd.broker.mark import Mark
+from pushd.broker.marks import Found, Life, OtherLife
 from pushd.interfaces import Page, PublishError, ReadError
 
 __all__ = ["StreamConsumer"]
@@ -51,7 +52,6 @@ class StreamConsumer(Consumer):
         self._canary = Canary(self._random)
         self._life = Life()
         self._end = End(-1)
-        self._unbound_at: int | None = None  # the offset at which the stream was found unbound
         self._heard = False
         self._next_epoch = ""  # of the renewal that is owed
         self._returns: dict[str, Deferred[None]] = {}  # what waits for a mark to be delivered, by its nonce
@@ -122,8 +122,7 @@ class StreamConsumer(Consumer):
             Lost: It is refused, and nothing proves that the stream is bound.
         """
         if self._end.bound is False:
-            self._unbound_at = self._end.offset
-            self._owed = self._owed or (_UNBOUND if self._life.epoch else "")
+            await self._send(Mark(self._canary.name(), basis=self._end.basis, suspends=True))
         try:
             await bind(session.link, self._section.stream, self._section.exchange)
         except Lost as refused:
@@ -178,6 +177,8 @@ class StreamConsumer(Consumer):
             session.spawn(self._name(session))
         elif found is Found.RENEWED:
             self._follow_renewal(offset)
+        elif found is Found.SUSPENDED:
+            self._follow_suspension(offset)
 
     async def _name(self, session: Session) -> None:
         """Work out the epoch from older marks, beginning further back each time."""
@@ -195,30 +196,30 @@ class StreamConsumer(Consumer):
     def _follow(self, session: Session) -> None:
         """Be live from here on, in the epoch that was found, or in another one if messages are missing."""
         _log.info("consuming {stream}, epoch {epoch}", stream=self._section.stream, epoch=self._life.epoch)
-        if self._unbound_at is not None and self._life.claimed_before(self._unbound_at):
-            self._owed = self._owed or _UNBOUND
-        self._unbound_at = None
+        if self._life.suspended:
+            self.unbound(self._attachment.owed or _UNBOUND)
         self._attach(self._life.epoch)
-        if self._owed and self._binding is not None:
-            self._binding.gone(self._owed)
+        if self._attachment.owed and self._binding is not None:
+            self._binding.gone(self._attachment.owed)
         else:
             self._claim(session)
 
     def _follow_renewal(self, offset: int) -> None:
         """Go on in another epoch: an instance has found that messages are missing from the stream."""
-        if self._unbound_at is None or offset > self._unbound_at:
-            self._unbound_at = None
-            self._owed = self._next_epoch = ""
+        self._next_epoch = ""
         self.offset = offset
-        if self._caught_up and not self._owed:
-            _log.info(
-                "{stream} has another epoch: {epoch}",
-                stream=self._section.stream,
-                epoch=self._life.epoch,
-            )
-            self._renewed(self._life.epoch)
-        else:
-            self._reset(offset)
+        _log.info("{stream} has another epoch: {epoch}", stream=self._section.stream, epoch=self._life.epoch)
+        self._renewed(self._life.epoch)
+
+    def _follow_suspension(self, offset: int) -> None:
+        """Serve no client until another epoch begins: messages are missing from here on."""
+        if not self._life.epoch:  # nothing is served yet
+            return
+        self.offset = offset
+        self.unbound(self._attachment.owed or _UNBOUND)
+        self._suspend()
+        if self._attachment.caught_up and self._binding is not None:
+            self._binding.suspended(self._attachment.owed)
 
     def _claim(self, session: Session) -> None:
         """Put the epoch into the stream, for those who come later; it is the next canary too."""
@@ -237,6 +238,14 @@ class StreamConsumer(Consumer):
         await returned
         return True
 
+    async def suspend(self, session: Session) -> None:  # noqa: ARG002  # the base class's signature
+        """Tell all instances, this one too, to serve nothing more in the present epoch.
+
+        What the new binding brings stands behind this mark in the stream.
+        """
+        if not self._attachment.suspended:
+            await self._send(self._life.suspension(self._canary.name()))
+
     async def renew(self, session: Session) -> None:  # noqa: ARG002  # the base class's signature
         """Claim another epoch; it holds, here as on all instances, once the claim is read."""
         self._next_epoch = self._next_epoch or self._canary.name()
@@ -246,7 +255,7 @@ class StreamConsumer(Consumer):
         try:
             await self._publisher.mark(self._section.stream, mark)
         except PublishError as error:
-            if not self._caught_up or isinstance(error, Unroutable):
+            if not self._attachment.caught_up or isinstance(error, Unroutable):
                 raise _root(error) from error
         else:
             self._canary.confirmed(mark.nonce, self._clock.seconds())
@@ -258,7 +267,7 @@ class StreamConsumer(Consumer):
     def _look(self, session: Session) -> None:
         """Look at the canary."""
         now = self._clock.seconds()
-        if self._heard or self._silent:
+        if self._heard or (self._liveness is not None and self._liveness.silent):
             self._heard = False
             self._canary.heard_at = now
         if self._canary.deaf(now) and not self._window.waiting:

@@ -47,7 +47,10 @@ class Window:
             pending.popleft()
 
     def due(self) -> int:
-        """Return the tag to acknowledge up to, or 0 while less than a batch is finished. No tag comes twice."""
+        """Return the tag to acknowledge up to, or 0 while less than a batch is finished.
+
+        No tag is returned twice.
+        """
         return self._take(self._batch)
 
     def rest(self) -> int:

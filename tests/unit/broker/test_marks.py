@@ -6,7 +6,8 @@ from itertools import count
 
 import pytest
 
-from pushd.broker.marks import Found, Life, Mark, OtherLife
+from pushd.broker.mark import Mark
+from pushd.broker.marks import Found, Life, OtherLife
 
 
 class Stream:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.keeper import Node
 from pushd.broker.codec import Properties
-from pushd.broker.marks import NONCE
+from pushd.broker.mark import NONCE
 from pushd.message import Message
 
 __all__ = ["NOTHING", "FakeChannel", "FakeLink", "FakeNode", "Heard"]

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.backoff import Backoff
-from pushd.broker.marks import Mark
+from pushd.broker.mark import Mark
 from pushd.interfaces import PublishError
 from pushd.message import Publication
 from pushd.stats import Stats

@@ -12,7 +12,8 @@ from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.reader import find_end, read_page, scan_marks
-from pushd.broker.marks import Life, Mark
+from pushd.broker.mark import Mark
+from pushd.broker.marks import Life
 from pushd.interfaces import ReadError
 from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeLink
 
@@ -163,7 +164,7 @@ def test_records_are_acknowledged_in_bulk(reading: Reading) -> None:
 
 
 def test_a_slow_reading_leaves_nothing_unacknowledged(reading: Reading) -> None:
-    """Each record is acknowledged within a second, or the broker would close the channel of a long reading."""
+    """Each record is acknowledged within a second, or the broker closes the channel of a long reading."""
     reading.back(0, 200)
     for offset in (1, 2, 3):
         reading.channel.record(offset)

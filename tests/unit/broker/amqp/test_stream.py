@@ -16,7 +16,7 @@ from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.outbox import Unroutable
 from pushd.broker.amqp.stream import StreamConsumer
 from pushd.broker.backoff import Backoff
-from pushd.broker.marks import Mark
+from pushd.broker.mark import Mark
 from pushd.config import Broker
 from pushd.interfaces import PublishError, ReadError
 from pushd.stats import Stats
