@@ -191,7 +191,7 @@ class Life:
     def _suspends(self, mark: Mark, read: Mapping[str, int]) -> bool:
         """Return True if a suspension counts: clients may hold positions that it makes void."""
         basis = read.get(mark.basis)
-        return basis is not None and self._claimed_at is not None and self._claimed_at < basis
+        return basis is not None and self._claimed_at is not None and self._claimed_at <= basis
 
     def _replace(self, epoch: str) -> None:
         if epoch:

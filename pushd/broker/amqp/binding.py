@@ -33,6 +33,9 @@ _NOT_FOUND = 404
 _BIND_EVERY = 10 * TICKS
 """Ticks between two bindings where no probe can be sent."""
 
+_AGAIN = 1.0
+"""Seconds, and a random time more, between two attempts: a renewal is read back in less."""
+
 _OTHERS = 1.0
 """Seconds, and a random time more, for another instance to bind a shared queue that it has found unbound."""
 
@@ -184,12 +187,14 @@ class Binding:
             if await self._bind(reason):
                 await self._owner.renew(self._session)
             if self.trouble:
-                await self._wait(self._backoff.delay())
+                await self._wait(_AGAIN + self._backoff.delay())
 
     async def _bind(self, reason: str) -> bool:
         """Bind the queue, and return True if it is bound: a delivery through the exchange proves it, too."""
         try:
             await declare_exchange(self._session.link, self._exchange)
+            if not self.trouble:  # another instance has dealt with it
+                return False
             await self._owner.suspend(self._session)
             await bind(self._session.link, self._queue, self._exchange)
         except Lost as refused:

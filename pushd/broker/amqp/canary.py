@@ -49,10 +49,6 @@ class Canary:
         if name == self._name:
             self._confirmed_at = now
 
-    def stands(self, name: str) -> bool:
-        """Return True if the broker has confirmed this canary, and it has not come back."""
-        return name == self._name and self._confirmed_at is not None
-
     def back(self, name: str) -> None:
         """The consumer was delivered what may be it."""
         if name == self._name:

@@ -52,6 +52,7 @@ class StreamConsumer(Consumer):
         self._canary = Canary(self._random)
         self._life = Life()
         self._end = End(-1)
+        self._suspending = False  # a suspension was published and no renewal was read since
         self._heard = False
         self._next_epoch = ""  # of the renewal that is owed
         self._returns: dict[str, Deferred[None]] = {}  # what waits for a mark to be delivered, by its nonce
@@ -206,7 +207,7 @@ class StreamConsumer(Consumer):
 
     def _follow_renewal(self, offset: int) -> None:
         """Go on in another epoch: an instance has found that messages are missing from the stream."""
-        self._next_epoch = ""
+        self._next_epoch, self._suspending = "", False
         self.offset = offset
         _log.info("{stream} has another epoch: {epoch}", stream=self._section.stream, epoch=self._life.epoch)
         self._renewed(self._life.epoch)
@@ -224,41 +225,47 @@ class StreamConsumer(Consumer):
     def _claim(self, session: Session) -> None:
         """Put the epoch into the stream, for those who come later; it is the next canary too."""
         mark = self._life.claim(self._canary.send(self._clock.seconds()))
-        session.spawn(self._send(mark))
+        session.spawn(self._publish(mark))
+
+    async def _publish(self, mark: Mark) -> None:
+        await self._send(mark)
 
     async def drained(self, session: Session) -> bool:  # noqa: ARG002  # the base class's signature
         """Wait until a mark, published now, has come back; see :class:`pushd.broker.amqp.binding.Owner`."""
         mark = self._life.claim(self._canary.send(self._clock.seconds()))
         self._returns = {mark.nonce: (returned := Deferred[None]())}
-        await self._send(mark)
-        if mark.nonce not in self._returns:
+        if await self._send(mark):
+            await returned
             return True
-        if not self._canary.stands(mark.nonce):
-            return False
-        await returned
-        return True
+        return False
 
     async def suspend(self, session: Session) -> None:  # noqa: ARG002  # the base class's signature
         """Tell all instances, this one too, to serve nothing more in the present epoch.
 
         What the new binding brings stands behind this mark in the stream.
         """
-        if not self._attachment.suspended:
-            await self._send(self._life.suspension(self._canary.name()))
+        if not (self._attachment.suspended or self._suspending):
+            self._suspending = await self._send(self._life.suspension(self._canary.name()))
 
     async def renew(self, session: Session) -> None:  # noqa: ARG002  # the base class's signature
         """Claim another epoch; it holds, here as on all instances, once the claim is read."""
         self._next_epoch = self._next_epoch or self._canary.name()
         await self._send(self._life.claim(self._canary.send(self._clock.seconds()), self._next_epoch))
 
-    async def _send(self, mark: Mark) -> None:
+    async def _send(self, mark: Mark) -> bool:
+        """Publish a mark; return False if that failed and the session can do without it.
+
+        Raises:
+            Lost: It cannot do without, or the stream is gone.
+        """
         try:
             await self._publisher.mark(self._section.stream, mark)
         except PublishError as error:
             if not self._attachment.caught_up or isinstance(error, Unroutable):
                 raise _root(error) from error
-        else:
-            self._canary.confirmed(mark.nonce, self._clock.seconds())
+            return False
+        self._canary.confirmed(mark.nonce, self._clock.seconds())
+        return True
 
     def _tick(self, session: Session) -> None:
         super()._tick(session)
@@ -267,10 +274,11 @@ class StreamConsumer(Consumer):
     def _look(self, session: Session) -> None:
         """Look at the canary."""
         now = self._clock.seconds()
-        if self._heard or (self._liveness is not None and self._liveness.silent):
+        silent = self._liveness is not None and self._liveness.silent
+        if self._heard or silent or self._window.waiting:  # each explains that a canary is late
             self._heard = False
             self._canary.heard_at = now
-        if self._canary.deaf(now) and not self._window.waiting:
+        if self._canary.deaf(now):
             session.end(Lost("the consumer hears nothing, though a mark stands in the stream"))
         elif self.attached and self._canary.due(now):
             self._claim(session)

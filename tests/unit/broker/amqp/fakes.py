@@ -12,9 +12,10 @@ from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.keeper import Node
 from pushd.broker.codec import Properties
 from pushd.broker.mark import NONCE
+from pushd.interfaces import PublishError
 from pushd.message import Message
 
-__all__ = ["NOTHING", "FakeChannel", "FakeLink", "FakeNode", "Heard"]
+__all__ = ["NOTHING", "FakeChannel", "FakeLink", "FakeNode", "Heard", "Probes"]
 
 NOTHING = dict.fromkeys(Properties.__annotations__)
 """The properties of a message that has none."""
@@ -213,3 +214,22 @@ class Heard:
         self.seen.append((kind, value))
         if self.fails:
             raise RuntimeError("the listener's own fault")
+
+
+class Probes:
+    """A publisher of probes: they are confirmed at once, unless a test wants it otherwise."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.error: Exception | None = None
+
+    async def probe(self) -> None:
+        """Count it."""
+        self.sent += 1
+        if self.error is not None:
+            raise self.error
+
+    def refuse(self, code: int) -> None:
+        """Have the broker refuse what comes."""
+        self.error = PublishError("not confirmed: refused", temporary=True)
+        self.error.__cause__ = Lost("refused", code)

@@ -11,7 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
-from pushd.broker.amqp.reader import find_end, read_page, scan_marks
+from pushd.broker.amqp.probe import PROBE
+from pushd.broker.amqp.reader import WHOLE, End, find_end, read_page, scan_marks
 from pushd.broker.mark import Mark
 from pushd.broker.marks import Life
 from pushd.interfaces import ReadError
@@ -177,21 +178,52 @@ def test_the_end_is_where_a_new_mark_stands(reading: Reading) -> None:
     """It is published once reading has begun, and others' records before it do not count."""
     published: list[object] = []
 
-    async def publish() -> None:
+    async def publish() -> bool:
         published.append(reading.channel.arguments)
+        return False
 
     reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
     assert [{"x-stream-offset": "next"}] == published
     reading.channel.record(20)
     reading.channel.record(21, **Mark("cd").headers())
     reading.channel.record(22, **Mark("ab").headers())
-    assert [22] == reading.results
+    assert [End(22, "22:ab", bound=None)] == reading.results
+
+
+@pytest.mark.parametrize(
+    ("probed", "exchange", "bound"),
+    [(True, "x", True), (True, "", False), (True, None, False), (False, None, None)],
+)
+def test_the_end_tells_whether_the_stream_is_bound(
+    reading: Reading, probed: bool, exchange: str | None, bound: bool | None
+) -> None:
+    """A probe before the mark proves it if it came through an exchange; without a probe nothing is known."""
+
+    async def publish() -> bool:
+        return probed
+
+    reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
+    if exchange is not None:
+        properties = SimpleNamespace(**{**NOTHING, "headers": {"x-stream-offset": 5, PROBE: 1}})
+        reading.channel.deliver(5, exchange, "", properties, b"")
+    reading.channel.record(6, b"", **Mark("ab").headers())
+    assert [End(6, "6:ab", bound)] == reading.results
+
+
+def test_neither_probes_nor_marks_are_read_back(reading: Reading) -> None:
+    """But what looks like a mark and came through the exchange is a publication."""
+    reading.back(4, 7)
+    reading.channel.record(5, b"", **{PROBE: 1})
+    properties = SimpleNamespace(**{**NOTHING, "headers": {"x-stream-offset": 6, **Mark("ab").headers()}})
+    reading.channel.deliver(6, "x", "", properties, b"forged")
+    reading.channel.record(7, b"", **Mark("ab").headers())
+    assert (4, [6], 7) == reading.page
 
 
 def test_a_mark_that_cannot_be_published_ends_the_reading(reading: Reading) -> None:
     """And leaves nothing behind."""
 
-    async def publish() -> None:
+    async def publish() -> bool:
         raise Lost("no publisher")
 
     reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
@@ -203,7 +235,7 @@ def test_marks_are_scanned_until_the_epoch_is_known(reading: Reading) -> None:
     """Other records are passed over; without a claim the first mark's nonce is the epoch."""
     life = Life()
     life.begin("ab")
-    reading.begin(scan_marks(reading.clock, reading.link, "s", life))
+    reading.begin(scan_marks(reading.clock, reading.link, "s", life, WHOLE))
     assert {"x-stream-offset": "first"} == reading.channel.arguments
     reading.channel.record(1)
     reading.channel.record(2, **Mark("cd").headers())
