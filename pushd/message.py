@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["BROADCAST", "Kind", "Message", "Position", "Publication"]
+__all__ = ["BROADCAST", "Kind", "Message", "Position", "Publication", "is_epoch"]
 
 BROADCAST = ""
 """The channel every connection of every protocol is always subscribed to."""
@@ -56,6 +56,11 @@ class Message:
     following: int = 0
 
 
+def is_epoch(text: str) -> bool:
+    """Return True if a position may carry ``text`` as its epoch: 1 to 64 ASCII letters and digits."""
+    return 0 < len(text) <= 64 and text.isascii() and text.isalnum()
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place in the log: after the message ``offset`` of the log's life ``epoch``."""
@@ -76,7 +81,7 @@ class Position:
         """
         epoch, colon, digits = text.rpartition(":")
         plain = digits.isascii() and digits.isdigit() and len(digits) <= 19
-        if not (colon and plain and 0 < len(epoch) <= 64 and epoch.isascii() and epoch.isalnum()):
+        if not (colon and plain and is_epoch(epoch)):
             raise ValueError("a position is written epoch:offset, letters and digits, then a whole number")
         return cls(epoch, int(digits))
 

@@ -9,53 +9,30 @@ start is clamped without a word. Marks give it one, an *epoch*, that every insta
   lives in a deleted stream convinces nobody. The last claim that counts wins.
 - Where no claim counts, the epoch is the nonce of the first mark in the whole stream.
 - An instance claims nothing before it has read its own mark back.
+- A *suspension* ends the epoch: an instance found that the stream is not bound to the exchange, so messages
+  are missing from it. All instances stop serving clients there. It counts only if a claim stands before its
+  basis.
+- After a suspension the stream is bound again, and then a claim *renews* the epoch. The stream and its
+  offsets go on; positions from before mean nothing any more. The claim names the epoch that it replaces, and
+  no later claim of that epoch counts.
+
+A record is a mark only if it came through the default exchange: publishers to the fanout exchange make none.
 
 docs/adr/0003-epoch-by-marks.md has the reasons and the races.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
 from enum import Enum, auto
+from typing import Any
 
-__all__ = ["BASIS", "EPOCH", "NONCE", "Found", "Life", "Mark", "OtherLife"]
+from pushd.broker.mark import Mark, basis_of
 
-NONCE = "x-pushd-mark"
-"""The header that makes a record a mark; random, so that no other mark is like it."""
-EPOCH = "x-pushd-epoch"
-BASIS = "x-pushd-basis"
+__all__ = ["Found", "Life", "OtherLife"]
 
 _KNOWN = 4096
 """Marks remembered as a basis: far more than are on their way at any time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A mark's content.
-
-    Attributes:
-        nonce: Its identity.
-        epoch: What it claims, or ``""``.
-        basis: The mark the claim stands on, ``offset:nonce``, or ``""``.
-    """
-
-    nonce: str
-    epoch: str = ""
-    basis: str = ""
-
-    @classmethod
-    def read(cls, headers: Mapping[str, object]) -> Mark | None:
-        """Make one of a record's headers; ``None`` when the record is no mark."""
-        nonce = headers.get(NONCE)
-        if not isinstance(nonce, str):
-            return None
-        epoch, basis = headers.get(EPOCH), headers.get(BASIS)
-        return cls(nonce, epoch if isinstance(epoch, str) else "", basis if isinstance(basis, str) else "")
-
-    def headers(self) -> dict[str, object]:
-        """Give the headers that carry it."""
-        return {NONCE: self.nonce, EPOCH: self.epoch, BASIS: self.basis}
 
 
 class Found(Enum):
@@ -67,6 +44,10 @@ class Found(Enum):
     """It is the one awaited: everything before it has been read, and ``Life.epoch`` holds."""
     UNNAMED = auto()
     """It is the one awaited, but what was read names no epoch: the marks before it must be read."""
+    RENEWED = auto()
+    """It is a claim that counts, of another epoch: the stream goes on, and positions from before are void."""
+    SUSPENDED = auto()
+    """It is a suspension that counts: messages are missing, and a claim that renews the epoch will follow."""
 
 
 class OtherLife(Exception):  # noqa: N818  # a discovery
@@ -80,12 +61,14 @@ class Life:
     """What one instance knows about the stream it reads, across all of its consumers.
 
     Each consumer's run is: :meth:`begin`, :meth:`first` for the first record, then :meth:`is_new` for each
-    message and :meth:`mark` for each mark. When that answers ``UNNAMED``, the marks from the start of
-    the stream go through :meth:`scan` until it answers ``True``.
+    message and :meth:`mark` for each mark. When that answers ``UNNAMED``, older marks are read: after
+    :meth:`begin_scan` they go through :meth:`scan` until it answers ``True``. That is repeated from
+    further back until the epoch is known.
 
     Attributes:
         epoch: The stream's epoch; ``""`` until it is known.
         last: The offset of the last message read, or -1.
+        suspended: True after a suspension that counts, until another epoch is claimed.
     """
 
     def __init__(self) -> None:
@@ -95,12 +78,15 @@ class Life:
         """Start over: the next consumer attaches as if it were the first."""
         self.epoch = ""
         self.last = -1
+        self.suspended = False
         self._awaited = ""
         self._claimed = ""
+        self._claimed_at: int | None = None
         self._oldest = ""
         self._reads_all = False
         self._known: dict[str, int] = {}  # offsets of the marks read, by "offset:nonce", oldest first
-        self._scanned: set[str] = set()
+        self.begin_scan()
+        self._replaced: dict[str, None] = {}
 
     def begin(self, nonce: str) -> int | None:
         """Announce a consumer, and the nonce of the mark that will tell it that it has caught up.
@@ -125,7 +111,7 @@ class Life:
         if not self.epoch:
             self._reads_all = offset == 0
             return offset if mark else offset - 1
-        if mark is None or _name(offset, mark) != self._newest:
+        if mark is None or basis_of(offset, mark.nonce) != self._newest:
             raise OtherLife("the stream no longer holds the place where this instance stopped reading")
         return None
 
@@ -137,51 +123,103 @@ class Life:
         return True
 
     def mark(self, offset: int, mark: Mark) -> Found:
-        """Take a mark.
-
-        Raises:
-            OtherLife: It is a claim that counts, of an epoch other than this instance's.
-        """
-        if mark.epoch and mark.basis in self._known:
-            if self.epoch and mark.epoch != self.epoch:
-                raise OtherLife(
-                    "another instance names the stream's life otherwise, and was the last to do so"
-                )
-            self._claimed = mark.epoch
+        """Take a mark, and say what it means."""
+        if mark.suspends and self._suspends(mark, self._known):
+            self._remember(offset, mark)
+            self._replace(self.epoch or self._claimed)
+            self.suspended = True
+            return Found.SUSPENDED
+        counts = self._counts(mark, self._known)
+        if counts:
+            self._claim_counts(offset, mark)
+            self.suspended = False
         self._remember(offset, mark)
+        if counts and self.epoch and mark.epoch != self.epoch:
+            self.epoch = mark.epoch
+            return Found.RENEWED
         if mark.nonce != self._awaited:
             return Found.NOTHING
         self.epoch = self.epoch or self._claimed or (self._oldest if self._reads_all else "")
         return Found.CAUGHT_UP if self.epoch else Found.UNNAMED
 
-    def scan(self, offset: int, mark: Mark) -> bool:
-        """Take a mark read from the stream's start; answer whether ``epoch`` is known now.
+    def begin_scan(self) -> None:
+        """Announce that older marks are read, in their order up to the awaited one."""
+        self._scanned: dict[str, int] = {}
+        self._scan_claim = ""
+        self._scan_suspended = False
 
-        The first claim that counts is believed: claims differ only when retention removed the first marks
-        while two instances were looking for them, and then the next claim brings them together.
+    def scan(self, offset: int, mark: Mark, *, whole: bool) -> bool:
+        """Take a mark of a scan.
+
+        Args:
+            offset: Its offset.
+            mark: The mark.
+            whole: True if the scan began at the stream's first record.
+
+        Returns:
+            True if the scan is over: this is the awaited mark. The last claim that counts is the epoch then.
+            Without one the first mark is, if the scan was whole; else the epoch stays unknown.
         """
-        self._scanned.add(_name(offset, mark))
-        if len(self._scanned) == 1:
+        if not self._scanned and whole:
             self._oldest = mark.nonce
-        claimed = mark.epoch if mark.basis in self._scanned else ""
-        if claimed or mark.nonce == self._awaited:
-            self.epoch = self._claimed or claimed or self._oldest
-        return bool(self.epoch)
+        if self._counts(mark, self._scanned):
+            self._scan_claim = mark.epoch
+            self._scan_suspended = False
+            self._claimed_at = offset if self._claimed_at is None else min(offset, self._claimed_at)
+        elif mark.suspends and self._suspends(mark, self._scanned):
+            self._scan_suspended = True
+        self._scanned[basis_of(offset, mark.nonce)] = offset
+        if mark.nonce != self._awaited:
+            return False
+        self.suspended = self.suspended or (self._scan_suspended and not self._claimed)
+        self.epoch = self._claimed or self._scan_claim or (self._oldest if whole else "")
+        return True
 
-    def claim(self, nonce: str) -> Mark:
-        """Make the mark that tells others the epoch."""
-        return Mark(nonce, self.epoch, self._newest)
+    def claim(self, nonce: str, epoch: str = "") -> Mark:
+        """Make the mark that tells others the epoch.
+
+        Args:
+            nonce: The mark's.
+            epoch: A new epoch, to renew it; ``""`` for the present one.
+        """
+        return Mark(nonce, epoch or self.epoch, self._newest, self.epoch if epoch else "")
+
+    def suspension(self, nonce: str) -> Mark:
+        """Make the mark that tells others that messages are missing from the stream."""
+        return Mark(nonce, basis=self._newest, suspends=True)
+
+    def _suspends(self, mark: Mark, read: Mapping[str, int]) -> bool:
+        """Return True if a suspension counts: clients may hold positions that it makes void."""
+        basis = read.get(mark.basis)
+        return basis is not None and self._claimed_at is not None and self._claimed_at <= basis
+
+    def _replace(self, epoch: str) -> None:
+        if epoch:
+            self._replaced[epoch] = None
+            _trim(self._replaced)
+
+    def _counts(self, mark: Mark, read: Container[str]) -> bool:
+        """Return True if a mark is a claim that counts for an instance that has read the marks ``read``."""
+        if not mark.epoch or mark.basis not in read or mark.epoch in self._replaced:
+            return False
+        self._replace(mark.replaces)
+        return True
+
+    def _claim_counts(self, offset: int, mark: Mark) -> None:
+        self._claimed = mark.epoch
+        if self._claimed_at is None:
+            self._claimed_at = offset
 
     @property
     def _newest(self) -> str:
         return next(reversed(self._known))
 
     def _remember(self, offset: int, mark: Mark) -> None:
-        self._known[_name(offset, mark)] = offset
+        self._known[basis_of(offset, mark.nonce)] = offset
         self._oldest = self._oldest or mark.nonce
-        if len(self._known) > _KNOWN:
-            del self._known[next(iter(self._known))]
+        _trim(self._known)
 
 
-def _name(offset: int, mark: Mark) -> str:
-    return f"{offset}:{mark.nonce}"
+def _trim(marks: dict[str, Any]) -> None:
+    if len(marks) > _KNOWN:
+        del marks[next(iter(marks))]

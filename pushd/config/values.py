@@ -124,6 +124,11 @@ class Broker(Section):
         "counted.",
     )
     heartbeat: Heartbeat = key("30s", "How often an idle connection to the broker proves that it lives.")
+    probe_interval: DurationOrNever = key(
+        "1s",
+        "Quiet after which an instance publishes a probe to the exchange, to find out whether it is still "
+        "bound. 0 publishes none: a lost binding is then restored within 10s, but clients are not told.",
+    )
     ca_file: PemFile = key("", "amqps: the certificates to trust (PEM); empty means the system's.")
     certificate: PemFile = key("", "amqps: our own certificate (PEM), when the broker asks for one.")
     private_key: PemFile = key("", "amqps: the key of our certificate (PEM).")

@@ -19,8 +19,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from pushd.broker import marks
 from pushd.broker.amqp.topology import segment_bytes
+from pushd.broker.mark import NONCE, Mark
 from pushd.config import Broker, BrokerUrl
 from pushd.interfaces import PublishError
 from pushd.message import Publication
@@ -339,8 +339,8 @@ async def test_another_name_for_the_same_life(rabbit: RabbitNode, admin: Blockin
         await until(lambda: not one._consumer._canary._name and not two._consumer._canary._name)  # claimed
         admin.basic_qos(prefetch_count=1)
         _, properties, _ = next(admin.consume(settings.stream, arguments={"x-stream-offset": "first"}))
-        basis = f"{properties.headers['x-stream-offset']}:{properties.headers[marks.NONCE]}"
-        claim = marks.Mark("f" * 16, "e" * 16, basis)
+        basis = f"{properties.headers['x-stream-offset']}:{properties.headers[NONCE]}"
+        claim = Mark("f" * 16, "e" * 16, basis)
         admin.basic_publish("", settings.stream, b"", pika.BasicProperties(headers=claim.headers()))
         await gatherResults(
             [each.until(lambda each=each: "e" * 16 in each.epochs) for each in (listener, other)]

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from tests.support.daemon import Daemon
     from tests.support.rabbitmq import RabbitNode
 
-__all__ = ["FAULTS", "close_connections", "delete_queues", "freeze", "queues", "restart", "upset_channels"]
+__all__ = [
+    "FAULTS",
+    "close_connections",
+    "delete_queues",
+    "freeze",
+    "queues",
+    "restart",
+    "unbind",
+    "upset_channels",
+]
 
 
 def queues(rabbit: RabbitNode, url: str) -> list[str]:
@@ -63,3 +72,17 @@ def restart(rabbit: RabbitNode, url: str, daemons: Sequence[Daemon]) -> None:
 
 
 FAULTS = (delete_queues, close_connections, upset_channels, freeze, restart)
+
+
+def unbind(rabbit: RabbitNode, exchange: str, keep: str = "", vhost: str = "/") -> None:
+    """Remove every binding of an exchange but that of the queue ``keep``, as an administrator would.
+
+    Inside the node, because no other connection may unbind an exclusive queue.
+    """
+    source = f'rabbit_misc:r(<<"{vhost}">>, exchange, <<"{exchange}">>)'
+    kept = f'{{resource, <<"{vhost}">>, queue, <<"{keep}">>}}'
+    rabbit.ctl(
+        "eval",
+        f'[rabbit_binding:remove(B, <<"test">>) || B <- rabbit_binding:list_for_source({source}), '
+        f"element(4, B) =/= {kept}].",
+    )

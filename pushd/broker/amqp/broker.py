@@ -61,6 +61,8 @@ class AmqpBroker:
             complaints=complaints,
         )
         collaborators = {
+            "publisher": self._publisher,
+            "random": random,
             "clock": reactor,
             "nodes": _nodes(reactor, section, f"pushd {instance}, consuming"),
             "section": section,
@@ -70,9 +72,9 @@ class AmqpBroker:
             "complaints": complaints,
         }
         self._consumer: StreamConsumer | ExclusiveConsumer = (
-            StreamConsumer(self._publisher, max_age, random, **collaborators)
+            StreamConsumer(max_age, **collaborators)
             if section.queue == "stream"
-            else ExclusiveConsumer(random, **collaborators)
+            else ExclusiveConsumer(**collaborators)
         )
 
     def start(self, events: BrokerEvents) -> None:
@@ -86,12 +88,12 @@ class AmqpBroker:
 
     def publish(self, publication: Publication) -> Deferred[int]:
         """Publish; see :class:`pushd.interfaces.Broker`."""
-        return self._publisher.publish(publication).addErrback(self._unbound)
+        return self._publisher.publish(publication).addErrback(self._unbound, self._consumer.renewals)
 
-    def _unbound(self, failure: Failure) -> Failure:
-        """Whoever deletes an exchange takes our binding along, and nobody but a publisher hears of it."""
+    def _unbound(self, failure: Failure, renewals: int) -> Failure:
+        """Have the queue bound again: a publication that reaches no queue has not reached ours."""
         if failure.check(Unroutable):
-            self._consumer.rebind()
+            self._consumer.rebind(renewals)
         return failure
 
     def ack(self, offset: int) -> None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from pushd.broker.amqp.arrivals import Arrivals
+from pushd.broker.amqp.attachment import Attachment
+from pushd.broker.amqp.binding import Binding
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
 from pushd.broker.amqp.keeper import Keeper, Node
 from pushd.broker.amqp.link import Channel
+from pushd.broker.amqp.liveness import Liveness, watch_liveness
+from pushd.broker.amqp.probe import TICKS, ConsumerProbe
+from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.amqp.session import Session
 from pushd.broker.amqp.window import Window
 from pushd.broker.backoff import Backoff
@@ -27,7 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Consumer"]
 
-_log = Logger()
+_REFUSED, _REFUSED_LONG = 2.0, 15.0
+"""Seconds, at most, before the first and before each later attempt to bind a queue again."""
 
 _QUIET = 1.0
 """Seconds for which a finished delivery may stay unacknowledged when no further ones come."""
@@ -37,6 +43,8 @@ class Consumer(ABC):
     """Consumes over a connection of its own, and comes back whenever that is lost.
 
     Args:
+        publisher: Publishes what has to come back.
+        random: Makes epochs and jitter; must differ between instances.
         clock: Runs what is later.
         nodes: Where to connect.
         section: What to consume.
@@ -46,12 +54,13 @@ class Consumer(ABC):
         complaints: What has been logged already.
 
     Attributes:
-        attached: Everything that was there has been handed over, and what is published arrives.
         offset: The last one delivered.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # each is another thing
         self,
+        publisher: Publisher,
+        random: Random,
         clock: IReactorTime,
         nodes: Sequence[Node],
         section: Section,
@@ -61,29 +70,31 @@ class Consumer(ABC):
         backoff: Backoff,
         complaints: Complaints,
     ) -> None:
-        self.attached = False
         self.offset = 0
+        self._attachment = Attachment(arrivals)
+        self._publisher = publisher
+        self._random = random
+        self._liveness: Liveness | None = None
+        self._binding: Binding | None = None
         self._clock = clock
         self._section = section
         self._intake = intake
         self._arrivals = arrivals
+        self._complaints = complaints
         self._keeper = Keeper(
             clock, nodes, "consuming", self._prepare, backoff=backoff, complaints=complaints
         )
-        self._events: BrokerEvents | None = None
         self._channel: Channel | None = None
         self._window = Window(section.prefetch)
 
     def start(self, events: BrokerEvents) -> None:
         """Attach, and stay attached."""
-        self._events = events
+        self._attachment.start(events)
         self._keeper.start()
 
     def stop(self) -> Deferred[None]:
         """Detach; fires when nothing is left open. No event comes after this call."""
-        self._events = None
-        self.attached = False
-        self._arrivals.detached()
+        self._attachment.stop()
         return self._keeper.stop()
 
     def ack(self, offset: int) -> None:
@@ -91,32 +102,75 @@ class Consumer(ABC):
         self._window.finished(offset)
         self._acknowledge()
 
-    def rebind(self) -> None:
-        """A publication reached no queue, so not even ours: attach anew, which binds it again."""
-        if self.attached:
-            self._keeper.interrupt(Lost("the queue is no longer bound to the exchange"))
+    def rebind(self, renewals: int) -> None:
+        """Bind the queue again: a publication reached no queue, so not even ours.
+
+        Args:
+            renewals: How many there were when it was published; a renewal since then has dealt with it.
+        """
+        if self._attachment.caught_up and self._binding is not None and renewals == self.renewals:
+            self._binding.gone("a publication reached no queue")
+
+    @property
+    def attached(self) -> bool:
+        """True if everything that was there has been handed over, and what is published arrives."""
+        return self._attachment.attached
+
+    @property
+    def renewals(self) -> int:
+        """Number of times that the epoch was renewed."""
+        return self._attachment.renewals
 
     @property
     def trouble(self) -> str:
         """Why it is not attached, or ``""``."""
-        return self._keeper.trouble
+        return self._keeper.trouble or self._attachment.trouble
+
+    # What its binding asks.
+
+    def unbound(self, reason: str) -> None:
+        """See :class:`pushd.broker.amqp.binding.Owner`."""
+        self._attachment.owe(reason)
+
+    @abstractmethod
+    async def suspend(self, session: Session) -> None:
+        """See :class:`pushd.broker.amqp.binding.Owner`; suspends the attachment, then or soon."""
+
+    @abstractmethod
+    async def drained(self, session: Session) -> bool:
+        """See :class:`pushd.broker.amqp.binding.Owner`."""
+
+    @abstractmethod
+    async def renew(self, session: Session) -> None:
+        """See :class:`pushd.broker.amqp.binding.Owner`; calls :meth:`_renewed`."""
 
     @abstractmethod
     async def _prepare(self, session: Session) -> None:
         """Get a consumer going; call :meth:`_attach` once everything that was there has been read."""
 
     @abstractmethod
-    def _delivered(
-        self, session: Session, tag: int, routing_key: object, properties: Any, body: bytes
+    def _delivered(  # noqa: PLR0917  # called in one place
+        self, session: Session, tag: int, exchange: str, routing_key: object, properties: Any, body: bytes
     ) -> None:
         """Take one delivery."""
 
+    def _tick(self, session: Session) -> None:  # noqa: ARG002  # used by those that override it
+        """Do what is to be done four times a second."""
+        if self._liveness is not None:
+            self._liveness.tick()
+        if self._attachment.caught_up and self._binding is not None:
+            self._binding.tick()
+
     async def _consume(self, session: Session, queue: str, arguments: dict[str, object]) -> None:
         """Have deliveries come in; the first may be there before this returns."""
+        name = self._section.exchange
+        probe = ConsumerProbe(self._section.probe_interval, self._random)
 
-        def deliver(tag: int, routing_key: object, properties: Any, body: bytes) -> None:
+        def deliver(tag: int, exchange: str, routing_key: object, properties: Any, body: bytes) -> None:
             if session.lost is None:  # else what still comes belongs to nobody
-                self._delivered(session, tag, routing_key, properties, body)
+                if exchange == name:
+                    probe.proven = True
+                self._delivered(session, tag, exchange, routing_key, properties, body)
                 self._acknowledge()
 
         def cancelled() -> None:
@@ -124,7 +178,13 @@ class Consumer(ABC):
 
         channel = await session.link.channel()
         channel.watch(session.end)
-        session.watch(self._detach)
+        session.watch(self._lose)
+        self._liveness = await watch_liveness(session, self._answers)
+        self._binding = self._bound(session, queue, probe)
+        ticking = LoopingCall(self._tick, session)
+        ticking.clock = self._clock
+        ticking.start(1 / TICKS, now=False)
+        session.watch(lambda _: ticking.stop())
         await channel.call("basic_qos", prefetch_count=self._section.prefetch)
         self._channel = channel
         self._window = Window(self._section.prefetch)
@@ -138,23 +198,48 @@ class Consumer(ABC):
         regularly.start(_QUIET, now=False)
         session.watch(lambda _: regularly.stop())
 
-    def _attach(self, epoch: str) -> None:
-        if self._events is not None:  # else it was stopped on the way
-            self.attached = True
-            self._arrivals.attached()
-            self._keeper.works()
-            self._tell(self._events.attached, epoch)
+    def _bound(self, session: Session, queue: str, probe: ConsumerProbe) -> Binding:
+        return Binding(
+            self._clock,
+            session,
+            self._publisher,
+            self._section.exchange,
+            queue,
+            probe=probe,
+            owner=self,
+            backoff=Backoff(self._random, _REFUSED, _REFUSED_LONG),
+            complaints=self._complaints,
+        )
 
-    def _detach(self, lost: Lost) -> None:
-        if self.attached and self._events is not None:
-            self.attached = False
-            self._arrivals.detached()
-            self._tell(self._events.detached, lost.reason)
+    def _attach(self, epoch: str) -> None:
+        """Take note that everything that was there has been handed over."""
+        if not self._attachment.stopped:  # on the way
+            self._keeper.works()
+            self._attachment.catch_up(epoch)
+
+    def _suspend(self) -> None:
+        # The listener forgets these messages and acknowledges none of them.
+        self._window.finished(self.offset)
+        self._attachment.suspend(self.offset)
+
+    def _renewed(self, epoch: str) -> None:
+        """Begin another epoch on the same consumer, so that every client is told of missed messages."""
+        self._suspend()
+        if self._binding is not None:
+            self._binding.settled()
+        self._attachment.renew(epoch, self.offset)
+
+    def _lose(self, lost: Lost) -> None:
+        self._liveness = self._binding = None
+        self._attachment.lose(lost.reason)
+
+    def _answers(self) -> None:
+        if self._liveness is not None:
+            self._attachment.answers(silent=self._liveness.silent)
 
     def _reset(self, offset: int) -> None:
         self._window.finished(offset)  # the listener forgets these messages and acknowledges none of them
-        if self._events is not None:
-            self._tell(self._events.reset, offset)
+        self._attachment.begin(offset)
 
     def _hand_on(self, tag: int, offset: int, routing_key: object, properties: Any, body: bytes) -> None:
         """Make messages of a delivery, and tell them."""
@@ -166,8 +251,7 @@ class Consumer(ABC):
             return
         self._window.handed_on(tag, offset)
         for message in messages:
-            if self._events is not None:  # else the last one made somebody stop it
-                self._tell(self._events.message, message)
+            self._attachment.message(message)
         if self._arrivals.watching:
             self._arrived(properties, offset)
 
@@ -184,10 +268,3 @@ class Consumer(ABC):
         tag = self._window.rest()
         if tag and self._channel is not None:
             self._channel.ack(tag)
-
-    def _tell(self, event: Callable[[Any], None], value: object) -> None:
-        """Tell an event; a failure of whoever listens must not cost the connection."""
-        try:
-            event(value)
-        except Exception:  # noqa: BLE001  # whatever it is
-            _log.failure("an event of the broker could not be handled")

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.link import Link
 from pushd.broker.amqp.mismatch import Mismatch, TableValue, parse, seconds
-from pushd.broker.amqp.topology import ACCESS_REFUSED, bind, once, segment_bytes
+from pushd.broker.amqp.topology import ACCESS_REFUSED, once, segment_bytes
 
 if TYPE_CHECKING:
     from pushd.config import Broker
@@ -58,7 +58,7 @@ class StreamDeclaration:
         self._said = ""
 
     async def declare(self, link: Link) -> None:
-        """Declare the stream and bind it to the exchange.
+        """Declare the stream; :func:`pushd.broker.amqp.topology.bind` binds it.
 
         Raises:
             Lost: There is no stream of this name, or the queue of this name is none.
@@ -71,7 +71,6 @@ class StreamDeclaration:
             await self._exists(link)
         else:
             self._say(self._differences(existing))
-        await bind(link, self._section.stream, self._section.exchange)
 
     async def _existing(self, link: Link) -> Arguments:
         """Return the arguments that the stream has once it is declared."""

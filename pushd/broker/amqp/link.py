@@ -24,8 +24,8 @@ from pushd.broker.amqp.wire import Wire
 
 __all__ = ["Channel", "Link", "OnMessage", "connect", "login"]
 
-OnMessage = Callable[[int, object, Any, bytes], None]
-"""Takes delivery tag, routing key, properties (``None`` when they cannot be read) and body."""
+OnMessage = Callable[[int, str, object, Any, bytes], None]
+"""Takes delivery tag, exchange, routing key, properties (``None`` when they cannot be read) and body."""
 
 
 def login(*, vhost: str, user: str, password: str, heartbeat: int, name: str) -> ConnectionParameters:
@@ -86,6 +86,7 @@ class Link:
         self.blocked = ""
         self._wire = wire
         self._watchers: list[Callable[[Lost], None]] = []
+        self._blocked_watchers: list[Callable[[], None]] = []
         wire.engine.add_on_connection_blocked_callback(self._blocked)
         wire.engine.add_on_connection_unblocked_callback(self._unblocked)
 
@@ -95,6 +96,15 @@ class Link:
             self._watchers.append(ended)
         else:
             ended(self.lost)
+
+    def watch_blocked(self, blocked: Callable[[], None]) -> None:
+        """Call ``blocked`` whenever the broker begins to take no publications."""
+        self._blocked_watchers.append(blocked)
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come from the broker."""
+        return int(self._wire.engine.bytes_received)
 
     def channel(self) -> Deferred[Channel]:
         """Open a channel; may be cancelled."""
@@ -132,6 +142,8 @@ class Link:
 
     def _blocked(self, _: object, frame: Any) -> None:
         self.blocked = f"the broker takes no publications: {frame.method.reason!r}"
+        for blocked in self._blocked_watchers:
+            blocked()
 
     def _unblocked(self, *_: object) -> None:
         self.blocked = ""
@@ -182,7 +194,7 @@ class Channel:
         """Have messages delivered; ``cancelled`` is called when the broker ends that and nothing else."""
 
         def on_message(_: object, method: Any, properties: Any, body: bytes) -> None:
-            deliver(method.delivery_tag, method.routing_key, properties, body)
+            deliver(method.delivery_tag, method.exchange, method.routing_key, properties, body)
 
         self._channel.add_on_cancel_callback(lambda _: cancelled())
         return self.call("basic_consume", queue=queue, on_message_callback=on_message, arguments=arguments)

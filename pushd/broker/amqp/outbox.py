@@ -96,20 +96,34 @@ class Outbox:
         if first is None:
             return
         if first <= oldest:
-            self._late(Lost(f"the broker did not confirm within {_PATIENCE:g} seconds"))
+            lost = Lost(f"the broker did not confirm within {_PATIENCE:g} seconds")
+            self.fail(lost)
+            self._late(lost)
         else:
             self._deadline = self._clock.callLater(_PATIENCE, self._check, self._number)
+
+    def fail(self, lost: Lost) -> None:
+        """Answer everything that waits for a confirm: what became of it is unknown. The channel stays."""
+        pending, self._pending = self._pending, {}
+        for confirmed in pending.values():
+            reason = f"not confirmed, it may or may not have been published: {lost.reason}"
+            error = PublishError(reason, temporary=True)
+            error.__cause__ = lost
+            confirmed.errback(error)
 
     def _settled(self, number: int, multiple: bool, taken: bool) -> None:  # noqa: FBT001  # Channel's callback
         for each in [n for n in self._pending if n <= number] if multiple else [number]:
             self._settle(each, taken=taken)
 
     def _settle(self, number: int, *, taken: bool) -> None:
-        confirmed = self._pending.pop(number)
+        returned = self._returned.pop(number, None)
+        confirmed = self._pending.pop(number, None)
+        if confirmed is None:
+            return  # its caller was given up on before
         if not taken:
             confirmed.errback(PublishError("the broker could not keep the message", temporary=True))
-        elif number in self._returned:
-            confirmed.errback(self._returned.pop(number))
+        elif returned is not None:
+            confirmed.errback(returned)
         else:
             confirmed.callback(None)
 
@@ -119,9 +133,4 @@ class Outbox:
     def _lost(self, lost: Lost) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        pending, self._pending = self._pending, {}
-        for confirmed in pending.values():
-            reason = f"not confirmed, it may or may not have been published: {lost.reason}"
-            error = PublishError(reason, temporary=True)
-            error.__cause__ = lost
-            confirmed.errback(error)
+        self.fail(lost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,18 +13,23 @@ from twisted.internet.task import LoopingCall
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import messages
 from pushd.broker.amqp.link import Channel, Link
+from pushd.broker.amqp.probe import is_probe
 from pushd.broker.codec import MAX_BODY_BYTES, Refused
-from pushd.broker.marks import Life, Mark
+from pushd.broker.mark import Mark, basis_of
+from pushd.broker.marks import Life
 from pushd.interfaces import Page, ReadError
 from pushd.message import Message
 
-__all__ = ["find_end", "offset_of", "read_page", "scan_marks"]
+__all__ = ["WHOLE", "End", "find_end", "offset_of", "read_page", "scan_marks"]
 
 _PREFETCH = 200
 """Records the broker sends ahead."""
 
 _SILENCE = 10.0
 """Seconds without a record after which reading is given up."""
+
+WHOLE = "first"
+"""Where a stream starts."""
 
 _TICK = 1.0
 """Seconds for which a record may stay unacknowledged, and between two looks at the silence."""
@@ -33,8 +39,23 @@ _RECORD = 200
 
 Publish = Callable[[], Coroutine[Any, Any, None]]
 
-_Visit = Callable[[int, object, Any, bytes], bool]
-"""Takes offset, routing key, properties and body of a record; answers whether it needs no more."""
+_Visit = Callable[[int, str, object, Any, bytes], bool]
+"""Takes offset, exchange, routing key, properties and body of a record; answers whether it needs no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a stream.
+
+    Attributes:
+        offset: The offset of a mark that was published just now.
+        basis: The mark, as a basis of others.
+        bound: True if the stream is bound to the exchange; None when that is unknown.
+    """
+
+    offset: int
+    basis: str = ""
+    bound: bool | None = None
 
 
 def offset_of(properties: Any) -> int:
@@ -62,13 +83,14 @@ async def read_page(  # noqa: PLR0917  # called in one place
     room = max_bytes
     begins, reached = -1, after
 
-    def visit(offset: int, routing_key: object, properties: Any, body: bytes) -> bool:
+    def visit(offset: int, exchange: str, routing_key: object, properties: Any, body: bytes) -> bool:
         nonlocal begins, reached, room
         if begins < 0:
             # RabbitMQ starts at the oldest record left, without a word, when the one asked for is gone.
             begins = max(after, min(offset - 1, until))
         reached = max(reached, min(offset, until))
-        if after < offset <= until and Mark.read(properties.headers) is None:
+        control = is_probe(properties, body) or Mark.read(exchange, properties.headers) is not None
+        if after < offset <= until and not control:
             record = _decode(offset, routing_key, properties, body, max_body_bytes)
             found.extend(record)
             room -= _cost(body, record)
@@ -81,43 +103,57 @@ async def read_page(  # noqa: PLR0917  # called in one place
     return Page(found, begins, reached)
 
 
-async def find_end(clock: IReactorTime, link: Link, stream: str, nonce: str, publish: Publish) -> int:
-    """Give the offset that a mark gets now.
+async def find_end(
+    clock: IReactorTime, link: Link, stream: str, nonce: str, publish: Callable[[], Coroutine[Any, Any, bool]]
+) -> End:
+    """Find where a stream ends, and whether it is bound to the exchange.
 
     Args:
         clock: Watches over the silence.
         link: Where to open a channel.
         stream: The stream's name.
         nonce: The mark's.
-        publish: Publishes it.
+        publish: Publishes a probe to the exchange and then the mark; returns False if there is no probe.
 
     Raises:
         Lost: The stream cannot be read.
     """
-    at = -1
+    at, arrived, probed = -1, False, False
 
-    def visit(offset: int, _routing_key: object, properties: Any, _body: bytes) -> bool:
-        nonlocal at
-        at = offset
-        mark = Mark.read(properties.headers)
+    def visit(offset: int, exchange: str, _routing_key: object, properties: Any, body: bytes) -> bool:
+        nonlocal at, arrived
+        at, arrived = offset, arrived or (bool(exchange) and is_probe(properties, body))
+        mark = Mark.read(exchange, properties.headers)
         return mark is not None and mark.nonce == nonce
 
-    await _scan(clock, link, stream, "next", visit, publish)
-    return at
+    async def then() -> None:
+        nonlocal probed
+        probed = await publish()
+
+    await _scan(clock, link, stream, "next", visit, then)
+    return End(at, basis_of(at, nonce), True if arrived else (False if probed else None))
 
 
-async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life) -> None:
-    """Feed the marks from the stream's start to ``life`` until it knows the epoch.
+async def scan_marks(clock: IReactorTime, link: Link, stream: str, life: Life, start: str) -> None:
+    """Feed older marks to ``life``, up to the one that it awaits.
+
+    Args:
+        clock: Watches over the silence.
+        link: Where to open a channel.
+        stream: The stream's name.
+        life: Takes the marks.
+        start: Where to begin, in the terms of ``x-stream-offset``.
 
     Raises:
         Lost: The stream cannot be read.
     """
 
-    def visit(offset: int, _routing_key: object, properties: Any, _body: bytes) -> bool:
-        mark = Mark.read(properties.headers)
-        return mark is not None and life.scan(offset, mark)
+    def visit(offset: int, exchange: str, _routing_key: object, properties: Any, _body: bytes) -> bool:
+        mark = Mark.read(exchange, properties.headers)
+        return mark is not None and life.scan(offset, mark, whole=start == WHOLE)
 
-    await _scan(clock, link, stream, "first", visit)
+    life.begin_scan()
+    await _scan(clock, link, stream, start, visit)
 
 
 async def _scan(  # noqa: PLR0917  # called in here only
@@ -166,7 +202,7 @@ class _Scan:
         self._ticking.clock = clock
         self._ticking.start(_TICK, now=False)
 
-    def deliver(self, tag: int, routing_key: object, properties: Any, body: bytes) -> None:
+    def deliver(self, tag: int, exchange: str, routing_key: object, properties: Any, body: bytes) -> None:
         """Take one record."""
         if self.over.called:
             return
@@ -175,7 +211,9 @@ class _Scan:
         if tag - self._acknowledged >= _PREFETCH // 4:
             self._acknowledge()
         try:
-            if properties is not None and self._visit(offset_of(properties), routing_key, properties, body):
+            if properties is not None and self._visit(
+                offset_of(properties), exchange, routing_key, properties, body
+            ):
                 self.over.callback(None)
         except Exception:  # noqa: BLE001  # handed on
             self.over.errback()

@@ -58,14 +58,19 @@ class Session:
         for ended in self._watchers:
             ended(lost)
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Have something done on the side: when it fails the session is over, and the other way round."""
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> Deferred[None]:
+        """Have something done on the side: when it fails the session is over, and the other way round.
+
+        Returns:
+            The work, to be cancelled when it is not needed any more.
+        """
         work = Deferred.fromCoroutine(coroutine)
         self._work.add(work)
         work.addErrback(self._failed)
         work.addBoth(lambda _: self._work.discard(work))
         if self.lost is not None:
             work.cancel()
+        return work
 
     def _failed(self, failure: Failure) -> None:
         if failure.check(CancelledError):

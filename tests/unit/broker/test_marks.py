@@ -1,4 +1,4 @@
-"""pushd.broker.marks, against a stream that does what RabbitMQ's do."""
+"""pushd.broker.mark and pushd.broker.marks, against a stream that does what RabbitMQ's do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from itertools import count
 
 import pytest
 
-from pushd.broker.marks import Found, Life, Mark, OtherLife
+from pushd.broker.mark import Mark
+from pushd.broker.marks import Found, Life, OtherLife
+from pushd.message import Position
 
 
 class Stream:
@@ -79,16 +81,23 @@ class Instance:
                 found = news
         return found
 
-    def scan(self) -> None:
-        """Read the marks from the stream's start."""
-        for offset, mark in self.stream.since(0):
-            if mark is not None and self.life.scan(offset, mark):
+    def scan(self, since: int = 0) -> None:
+        """Read the marks from an offset on, the stream's start if not given."""
+        self.life.begin_scan()
+        for offset, mark in self.stream.since(since):
+            if mark is not None and self.life.scan(offset, mark, whole=not since):
                 return
         raise AssertionError("the scan did not come to an end")
 
-    def claim(self) -> Mark:
-        """Publish what this instance believes."""
-        mark = self.life.claim(next(self._nonces))
+    def suspend(self) -> Mark:
+        """Publish that messages are missing."""
+        mark = self.life.suspension(next(self._nonces))
+        self.stream.append(mark)
+        return mark
+
+    def claim(self, epoch: str = "") -> Mark:
+        """Publish what this instance believes, or another epoch."""
+        mark = self.life.claim(next(self._nonces), epoch)
         self.stream.append(mark)
         return mark
 
@@ -103,16 +112,31 @@ class Instance:
 
 def test_headers_carry_a_mark() -> None:
     """What is written into headers is read from headers."""
-    mark = Mark("n", "e", "1:b")
-    assert mark == Mark.read(mark.headers())
-    assert Mark("n") == Mark.read(Mark("n").headers())
+    mark = Mark("n", "e", "1:b", "f")
+    assert mark == Mark.read("", mark.headers())
+    assert Mark("n", suspends=True) == Mark.read("", Mark("n", suspends=True).headers())
+    assert Mark("n") == Mark.read("", Mark("n").headers())
 
 
 def test_headers_of_something_else() -> None:
     """A record without a nonce is no mark, and foreign types are not believed."""
-    assert Mark.read({}) is None
-    assert Mark.read({"x-pushd-mark": 5}) is None
-    assert Mark("n") == Mark.read({"x-pushd-mark": "n", "x-pushd-epoch": 1, "x-pushd-basis": None})
+    assert Mark.read("", {}) is None
+    assert Mark.read("", {"x-pushd-mark": 5}) is None
+    assert Mark("n") == Mark.read("", {"x-pushd-mark": "n", "x-pushd-epoch": 1, "x-pushd-basis": None})
+
+
+def test_a_mark_that_was_published_to_an_exchange() -> None:
+    """It is a publication: whoever may publish to the exchange can write any header."""
+    assert Mark.read("x", Mark("n", "e", "1:b").headers()) is None
+
+
+@pytest.mark.parametrize("text", ["a b", "a\r\nevent: x", "a:b", "é", "a" * 65, ""])
+def test_what_no_position_can_carry_is_no_epoch(text: str) -> None:
+    """Neither a claim's epoch nor a nonce, since the first mark's nonce may become the epoch."""
+    with pytest.raises(ValueError, match="a position is written"):
+        Position.parse(f"{text}:1")
+    assert Mark("n", "", "1:b") == Mark.read("", Mark("n", text, "1:b", text).headers())
+    assert Mark.read("", Mark(text).headers()) is None
 
 
 def test_empty_stream() -> None:
@@ -254,10 +278,7 @@ def test_retention_between_two_scans_converges() -> None:
     a.read()
     assert {"a0", "b0"} == {a.epoch, b.epoch}
     b.claim()
-    with pytest.raises(OtherLife):
-        a.read()
-    a.life.forget()
-    a.attach(cold_from=1)
+    assert a.read() is Found.RENEWED
     b.read()
     assert "b0" == a.epoch == b.epoch
 
@@ -375,6 +396,146 @@ def test_memory_is_bounded() -> None:
     a.read()
     a.stream.append(Mark("old", "other", "0:a0"))
     a.read()
+    assert "a0" == a.epoch
     a.stream.append(Mark("new", "other", "5001:m4999"))
-    with pytest.raises(OtherLife):
-        a.read()
+    assert (Found.RENEWED, "other") == (a.read(), a.epoch)
+
+
+def renewed(*others: Instance) -> Instance:
+    """Have an instance find that messages are missing, and claim another epoch, which it and others read."""
+    finder = others[0]
+    finder.suspend()
+    for each in others:
+        assert each.read() is Found.SUSPENDED
+        assert each.life.suspended
+    finder.claim("z")
+    for each in others:
+        assert each.read() is Found.RENEWED
+        assert (False, "z") == (each.life.suspended, each.epoch)
+    return finder
+
+
+def pair() -> tuple[Instance, Instance]:
+    """Two instances that have read each other's claims of the epoch ``a0``."""
+    stream = Stream()
+    a, b = Instance(stream, "a"), Instance(stream, "b")
+    a.attach()
+    b.attach()
+    a.read()
+    return a, b
+
+
+def test_a_renewal_reaches_all() -> None:
+    """Every instance stops at the suspension, and goes on with the claim, without reading anything again."""
+    a, b = pair()
+    resets = [*a.resets], [*b.resets]
+    renewed(a, b)
+    read = a.stream.append()
+    a.read()
+    assert (resets, [read]) == ((a.resets, b.resets), a.messages)
+
+
+def test_a_late_claim_of_the_replaced_epoch() -> None:
+    """A claim that was under way during the renewal brings the old epoch back for nobody."""
+    a, b = pair()
+    late = b.life.claim("b9")
+    renewed(a, b)
+    a.stream.append(late)
+    assert (Found.NOTHING, Found.NOTHING) == (a.read(), b.read())
+    c = Instance(a.stream, "c")
+    c.attach()
+    assert {"z"} == {a.epoch, b.epoch, c.epoch}
+
+
+def test_a_claim_between_suspension_and_renewal() -> None:
+    """It is of the epoch that ended: nobody is served by it."""
+    a, b = pair()
+    a.suspend()
+    b.claim()
+    assert a.read() is Found.SUSPENDED
+    assert a.life.suspended
+
+
+def test_two_find_the_same_loss() -> None:
+    """Both suspend and both renew: all end with the claim that stands last."""
+    a, b = pair()
+    a.suspend()
+    b.suspend()
+    a.claim("y")
+    b.claim("z")
+    a.read()
+    b.read()
+    assert (False, "z", False, "z") == (a.life.suspended, a.epoch, b.life.suspended, b.epoch)
+
+
+def test_the_finder_dies() -> None:
+    """Its suspension stands: an instance that starts later knows that it owes a renewal."""
+    a, b = pair()
+    a.suspend()
+    b.stream.append()
+    late = Instance(a.stream, "c")
+    late.begin()
+    assert late.read() is Found.CAUGHT_UP
+    assert ("a0", True) == (late.epoch, late.life.suspended)
+    late.claim("z")
+    late.read()
+    assert ("z", False) == (late.epoch, late.life.suspended)
+    assert b.read() is Found.RENEWED
+
+
+def test_a_suspension_before_anybody_claimed() -> None:
+    """Nobody holds positions in a stream that is just born: it does not count."""
+    stream = Stream()
+    a, b = Instance(stream, "a"), Instance(stream, "b")
+    a.begin()
+    stream.append(Mark("s", basis="0:a0", suspends=True))
+    b.begin()
+    assert (Found.CAUGHT_UP, Found.CAUGHT_UP) == (a.read(), b.read())
+    assert (False, False, "a0", "a0") == (a.life.suspended, b.life.suspended, a.epoch, b.epoch)
+
+
+def test_a_suspension_from_another_stream() -> None:
+    """Its basis is not in this one: nobody believes it."""
+    a, _ = pair()
+    a.stream.append(Mark("s", basis="0:other", suspends=True))
+    a.read()
+    assert not a.life.suspended
+
+
+def test_scanning_finds_the_last_claim() -> None:
+    """After a renewal the first claim of the stream is of an epoch that is void."""
+    a, b = pair()
+    renewed(a, b)
+    a.claim()
+    a.claim()
+    quiet = a.stream.append()
+    late = Instance(a.stream, "c")
+    late.begin(cold_from=quiet)
+    assert late.read() is Found.UNNAMED
+    late.scan()
+    assert ("z", False) == (late.epoch, late.life.suspended)
+
+
+def test_scanning_finds_a_suspension() -> None:
+    """One that nobody has answered with a renewal."""
+    a, _ = pair()
+    a.suspend()
+    quiet = a.stream.append()
+    late = Instance(a.stream, "c")
+    late.begin(cold_from=quiet)
+    assert late.read() is Found.UNNAMED
+    late.scan()
+    assert ("a0", True) == (late.epoch, late.life.suspended)
+
+
+def test_a_scan_of_a_part() -> None:
+    """Without a claim in it the epoch stays unknown, until a scan that begins further back."""
+    a, _ = pair()
+    quiet = a.stream.append()
+    late = Instance(a.stream, "c")
+    late.begin(cold_from=quiet)
+    assert late.read() is Found.UNNAMED
+    late.scan(since=quiet)
+    assert not late.epoch
+    late.scan()
+    assert "a0" == late.epoch

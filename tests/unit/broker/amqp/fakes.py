@@ -11,9 +11,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.keeper import Node
 from pushd.broker.codec import Properties
+from pushd.broker.mark import NONCE
+from pushd.interfaces import PublishError
 from pushd.message import Message
 
-__all__ = ["NOTHING", "FakeChannel", "FakeLink", "FakeNode", "Heard"]
+__all__ = ["NOTHING", "FakeChannel", "FakeLink", "FakeNode", "Heard", "Probes"]
 
 NOTHING = dict.fromkeys(Properties.__annotations__)
 """The properties of a message that has none."""
@@ -39,10 +41,15 @@ class _Watched:
 
 
 class FakeChannel(_Watched):
-    """A channel that answers at once, and remembers."""
+    """A channel that answers at once, and remembers.
 
-    def __init__(self) -> None:
+    Args:
+        link: Its connection, whose broker may fall silent.
+    """
+
+    def __init__(self, link: FakeLink | None = None) -> None:
         super().__init__()
+        self._link = link
         self.arguments: dict[str, object] | None = None
         self.published: list[tuple[str, str, dict[str, object], bytes]] = []
         self.calls: list[tuple[str, dict[str, object]]] = []
@@ -51,9 +58,12 @@ class FakeChannel(_Watched):
         self.closed = False
 
     def call(self, method: str, **arguments: object) -> Deferred[Any]:
-        """Answer at once."""
+        """Answer at once, unless the broker is silent."""
         self.calls.append((method, arguments))
-        refusal = self.refusals.get(method)
+        refusal = self.refusals.get(method) or (self._link and self._link.refusals.get(method))
+        if self._link is not None and not self._link.answers:
+            self._link.unanswered.append(Deferred())
+            return self._link.unanswered[-1]
         return fail(refusal) if refusal else succeed(SimpleNamespace(queue="amq.gen-1"))
 
     def consume(
@@ -64,9 +74,10 @@ class FakeChannel(_Watched):
         return succeed(None)
 
     def record(self, offset: int, body: bytes = b"x", **headers: object) -> None:
-        """Deliver a record of a stream; its tag is its offset."""
+        """Deliver a record of a stream; its tag is its offset. Marks come through the default exchange."""
         properties = {**NOTHING, "headers": {"x-stream-offset": offset, **headers}}
-        self.deliver(offset, "", SimpleNamespace(**properties), body)
+        exchange = "" if NONCE in headers else "x"
+        self.deliver(offset, exchange, "", SimpleNamespace(**properties), body)
 
     def confirm(
         self, settled: Callable[[int, bool, bool], None], returned: Callable[[str, str, str], None]
@@ -96,6 +107,11 @@ class FakeLink(_Watched):
     def __init__(self) -> None:
         super().__init__()
         self.blocked = ""
+        self.received = 0
+        self.answers = True
+        self.refusals: dict[str, Lost] = {}
+        self.unanswered: list[Deferred[Any]] = []
+        self.on_blocked: list[Callable[[], None]] = []
         self.channels: list[FakeChannel] = []
         self.closing: Deferred[None] | None = None
 
@@ -103,7 +119,7 @@ class FakeLink(_Watched):
         """Open a fake one, unless the connection is gone."""
         if self.lost is not None:
             return fail(self.lost)
-        channel = FakeChannel()
+        channel = FakeChannel(self)
         self.channels.append(channel)
         return succeed(channel)
 
@@ -113,6 +129,23 @@ class FakeLink(_Watched):
             if channel.lost is None:
                 channel.lose(reason, code)
         super().lose(reason, code)
+
+    def watch_blocked(self, blocked: Callable[[], None]) -> None:
+        """Keep the callback."""
+        self.on_blocked.append(blocked)
+
+    def block(self, why: str) -> None:
+        """Have the broker take no publications."""
+        self.blocked = why
+        for blocked in self.on_blocked:
+            blocked()
+
+    def answer(self) -> None:
+        """Answer again, also what was called meanwhile."""
+        self.answers = True
+        unanswered, self.unanswered = self.unanswered, []
+        for each in unanswered:
+            each.callback(SimpleNamespace())
 
     @property
     def consumers(self) -> list[FakeChannel]:
@@ -181,3 +214,22 @@ class Heard:
         self.seen.append((kind, value))
         if self.fails:
             raise RuntimeError("the listener's own fault")
+
+
+class Probes:
+    """A publisher of probes: they are confirmed at once, unless a test wants it otherwise."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.error: Exception | None = None
+
+    async def probe(self) -> None:
+        """Count it."""
+        self.sent += 1
+        if self.error is not None:
+            raise self.error
+
+    def refuse(self, code: int) -> None:
+        """Have the broker refuse what comes."""
+        self.error = PublishError("not confirmed: refused", temporary=True)
+        self.error.__cause__ = Lost("refused", code)

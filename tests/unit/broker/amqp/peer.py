@@ -116,20 +116,24 @@ class Peer:
         methods = [each.method for each in self.received if isinstance(each, Method)]
         return [method for method in methods if isinstance(method, kind)]
 
-    def delivery(self, body: bytes, properties: BasicProperties | None = None, tag: int = 1) -> bytes:
+    def delivery(
+        self, body: bytes, properties: BasicProperties | None = None, tag: int = 1, exchange: str = "x"
+    ) -> bytes:
         """Make the frames of a message for the last consumer."""
         header = Header(self.channel, len(body), properties or BasicProperties()).marshal()
         return b"".join(
             [
-                self.deliver(tag),
+                self.deliver(tag, exchange),
                 header,
                 Body(self.channel, body).marshal() if body else b"",
             ]
         )
 
-    def deliver(self, tag: int = 1) -> bytes:
+    def deliver(self, tag: int = 1, exchange: str = "x") -> bytes:
         """Make the first frame of a message."""
-        return bytes(Method(self.channel, Basic.Deliver(self.consumer, tag, False, "x", "key")).marshal())
+        return bytes(
+            Method(self.channel, Basic.Deliver(self.consumer, tag, False, exchange, "key")).marshal()
+        )
 
     def _read(self) -> None:
         while self.written:

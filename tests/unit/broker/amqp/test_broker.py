@@ -127,7 +127,7 @@ def test_what_is_published_is_confirmed(site: Site) -> None:
 
 
 def test_what_reaches_no_queue(site: Site) -> None:
-    """Not even our own, so its consumer binds it again, by beginning anew."""
+    """Not even our own, so its consumer binds it again, and tells that messages may have been missed."""
     site.start()
     outcome = publish(site)
     returned = Method(2, Basic.Return(312, "NO_ROUTE", "x", "")).marshal()
@@ -136,7 +136,9 @@ def test_what_reaches_no_queue(site: Site) -> None:
     site.publishing.say(Basic.Ack(1), channel=2)
     [error] = outcome
     assert "no queue is bound to exchange x" == error.reason
-    assert ["the queue is no longer bound to the exchange"] == site.heard.told("detached")
+    assert ["a publication reached no queue"] == site.heard.told("detached")
+    site.run()
+    assert 2 == len(site.consuming.methods(Queue.Bind)) == len(site.heard.told("attached"))
 
 
 def test_what_is_refused_for_another_reason(site: Site) -> None:
@@ -165,18 +167,36 @@ def test_reading_from_a_queue(site: Site) -> None:
     assert [True] == [failure.check(ReadError) is not None for failure in failures]
 
 
+def confirm(site: Site) -> dict[str, object]:
+    """Confirm what was published last, and give its headers."""
+    site.run()
+    published = [each for each in site.publishing.received if isinstance(each, Header)]
+    last = published[-1]
+    number = len([each for each in published if each.channel_number == last.channel_number])
+    site.publishing.say(Basic.Ack(number), channel=last.channel_number)
+    site.run()
+    return dict(last.properties.headers)
+
+
+def deliver(site: Site, exchange: str, headers: dict[str, object]) -> None:
+    """Have something without a body delivered to whatever began to consume last."""
+    properties = BasicProperties(headers=headers)
+    site.consuming.protocol.dataReceived(site.consuming.delivery(b"", properties, exchange=exchange))
+    site.run()
+
+
 @pytest.mark.parametrize("queue", ["stream"])
 def test_a_stream(site: Site) -> None:
-    """The mark that the publisher sends is what the consumer waits for; it can be read from."""
+    """The marks that the publisher sends are what the consumer waits for; it can be read from."""
     site.start()
     assert BrokerStatus(attached=False, text="connecting") == site.broker.status()
-    [mark] = [each for each in site.publishing.received if isinstance(each, Header)]
-    site.publishing.say(Basic.Ack(1), channel=mark.channel_number)
-    properties = BasicProperties(headers={**mark.properties.headers, "x-stream-offset": 7})
-    site.consuming.protocol.dataReceived(site.consuming.delivery(b"", properties))
-    # The stream's start would have to be read for the epoch; it begins with the same mark.
-    site.consuming.run()
-    site.consuming.protocol.dataReceived(site.consuming.delivery(b"", properties))
+    deliver(site, "x", {**confirm(site), "x-stream-offset": 5})  # the probe
+    end = {**confirm(site), "x-stream-offset": 6}
+    deliver(site, "", end)  # to the one who looks for the stream's end
+    own = {**confirm(site), "x-stream-offset": 7}
+    deliver(site, "", own)  # to the consumer
+    for older in (end, own, end, own):  # to those who look for the epoch, from further back each time
+        deliver(site, "", older)
     assert BrokerStatus(attached=True, text="stream s at offset 7") == site.broker.status()
     found: list[Page] = []
     site.broker.read(7, 8, 100).addCallback(found.append)

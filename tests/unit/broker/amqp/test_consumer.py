@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
@@ -13,12 +14,14 @@ from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
 from pushd.broker.amqp.intake import Intake
+from pushd.broker.amqp.probe import PROBE
 from pushd.broker.backoff import Backoff
 from pushd.config import Broker
+from pushd.interfaces import PublishError
 from pushd.message import Message
 from pushd.stats import Stats
 from tests.support.log import Log, logged
-from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeNode, Heard
+from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeNode, Heard, Probes
 
 
 class Rig:
@@ -30,8 +33,10 @@ class Rig:
         self.node = FakeNode()
         self.heard = Heard()
         self.arrivals = Arrivals(self.clock, Random(1))
+        self.probes: Any = Probes()
         self.consumer = ExclusiveConsumer(
-            Random(1),
+            publisher=self.probes,
+            random=Random(1),
             clock=self.clock,
             nodes=self.node.nodes,
             section=Broker(exchange="x", queue="exclusive", prefetch=8),
@@ -49,7 +54,7 @@ class Rig:
 
     def deliver(self, tag: int, **properties: object) -> None:
         """Have the broker deliver a message whose body is its tag."""
-        self.channel.deliver(tag, "", SimpleNamespace(**{**NOTHING, **properties}), b"%d" % tag)
+        self.channel.deliver(tag, "x", "", SimpleNamespace(**{**NOTHING, **properties}), b"%d" % tag)
 
     def again(self) -> None:
         """Let the connection end, if it is asked to, and the time pass until the next attempt."""
@@ -188,7 +193,7 @@ def test_what_still_comes_after_a_loss(rig: Rig) -> None:
     lost = rig.channel
     lost.lose()
     for tag in range(1, 9):
-        lost.deliver(tag, "", SimpleNamespace(**NOTHING), b"late")
+        lost.deliver(tag, "x", "", SimpleNamespace(**NOTHING), b"late")
     rig.consumer.ack(8)
     assert ([], []) == (rig.heard.told("message"), lost.acks)
 
@@ -217,7 +222,7 @@ def test_stop(rig: Rig) -> None:
     told, channel = list(rig.heard.seen), rig.channel
     gone: list[None] = []
     rig.consumer.stop().addCallback(gone.append)
-    channel.deliver(1, "", SimpleNamespace(**NOTHING), b"late")
+    channel.deliver(1, "x", "", SimpleNamespace(**NOTHING), b"late")
     assert ([], False) == (gone, rig.consumer.attached)
     rig.node.link.lose()
     rig.clock.advance(60)
@@ -253,19 +258,63 @@ def test_a_listener_that_stops_it_between_two_messages(rig: Rig) -> None:
 
 
 def test_rebind(rig: Rig) -> None:
-    """A consumer that is attached begins anew; one that is not will bind its queue anyway."""
-    rig.consumer.rebind()
-    assert ["the queue is no longer bound to the exchange"] == rig.heard.told("detached")
-    rig.consumer.rebind()
-    assert 1 == len(rig.heard.told("detached"))
-    rig.again()
-    assert 1 == len(rig.node.link.calls("queue_bind"))
+    """The queue is bound again on the same consumer, and the listener is told; once for all publications."""
+    rig.deliver(1)
+    rig.consumer.rebind(0)
+    rig.consumer.rebind(0)
+    assert ["a publication reached no queue"] == rig.heard.told("detached")
+    assert [("reset", 1), "attached"] == [rig.heard.seen[-2], rig.heard.seen[-1][0]]
+    assert (2, 1, 1) == (len(rig.node.link.calls("queue_bind")), rig.consumer.renewals, len(rig.node.links))
+    assert 2 == len(set(rig.heard.told("attached")))
+    rig.consumer.rebind(1)
+    assert 2 == rig.consumer.renewals
+
+
+def test_what_was_handed_on_before_a_renewal(rig: Rig) -> None:
+    """The listener forgets it and never finishes it: it is acknowledged all the same."""
+    rig.deliver(1)
+    rig.consumer.rebind(0)
+    rig.clock.advance(1)
+    assert [1] == rig.channel.acks
+
+
+def test_a_silent_broker(rig: Rig) -> None:
+    """Detached within three seconds; attached again with the answer, on the same connection and epoch."""
+    rig.probes.error = PublishError("the broker does not answer", temporary=True)
+    rig.node.link.answers = False
+    rig.clock.pump([0.25] * 12)
+    assert ["the broker does not answer"] == rig.heard.told("detached")
+    assert (False, "the broker does not answer") == (rig.consumer.attached, rig.consumer.trouble)
+    rig.node.link.answer()
+    assert (True, "", 1) == (rig.consumer.attached, rig.consumer.trouble, len(rig.node.links))
+    assert (1, 1) == (len(set(rig.heard.told("attached"))), len(rig.heard.told("reset")))
+
+
+def test_a_probe_is_no_message(rig: Rig) -> None:
+    """It is acknowledged, and proves the binding."""
+    rig.channel.deliver(1, "x", "", SimpleNamespace(**{**NOTHING, "headers": {PROBE: 1}}), b"")
+    rig.clock.advance(1)
+    assert ([], [1]) == (rig.heard.told("message"), rig.channel.acks)
+
+
+def test_a_busy_exchange_needs_no_probe(rig: Rig) -> None:
+    """Each delivery that names the exchange proves the binding; one that names another does not."""
+    for tag in range(1, 20):
+        rig.clock.pump([0.25] * 2)
+        rig.deliver(tag)
+        rig.consumer.ack(tag)
+    assert 0 == rig.probes.sent
+    for tag in range(20, 30):
+        rig.clock.pump([0.25] * 2)
+        rig.channel.deliver(tag, "other", "", SimpleNamespace(**NOTHING), b"x")
+        rig.consumer.ack(tag)
+    assert 1 <= rig.probes.sent
 
 
 def test_rebind_before_the_start() -> None:
     """There is nothing to bind."""
     rig = Rig()
-    rig.consumer.rebind()
+    rig.consumer.rebind(0)
     assert ([], "connecting") == (rig.node.links, rig.consumer.trouble)
 
 
@@ -276,7 +325,7 @@ def test_a_publisher_hears_of_its_delivery(rig: Rig) -> None:
         arrived = rig.arrivals.expect(correlation_id)
         arrived.addCallback(lambda offset: seen.append((offset, len(rig.heard.told("message")))))
     rig.deliver(1, correlation_id="a")
-    rig.channel.deliver(2, "", None, b"x")
+    rig.channel.deliver(2, "x", "", None, b"x")
     rig.deliver(3, correlation_id="b", content_type="application/x-java-serialized-object")
     assert [(1, 1), (0, 1)] == seen
     rig.channel.lose()

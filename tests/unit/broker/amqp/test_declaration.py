@@ -88,7 +88,6 @@ def test_a_stream_that_is_alike() -> None:
     with logged("pushd.broker") as log:
         assert [] == declare(link)
     assert [_OURS] == link.declared
-    assert [{"queue": "s", "exchange": "x"}] == link.calls("queue_bind")
     assert [] == log.warnings
 
 
@@ -103,7 +102,6 @@ def test_other_retention_is_used_as_it_is() -> None:
     with logged("pushd.broker") as log:
         assert [] == declare(link)
     assert theirs == link.declared[-1]
-    assert [{"queue": "s", "exchange": "x"}] == link.calls("queue_bind")
     [warning] = log.warnings
     assert "x-max-age is 7200s, not 3600s" in warning
     assert f"x-max-length-bytes is 2000, not {2**30}" in warning
@@ -234,4 +232,3 @@ def test_without_the_permission_to_declare() -> None:
     link = Existing({}, code=403)
     assert [] == declare(link)
     assert "passive" == link.declared[-1]
-    assert [{"queue": "s", "exchange": "x"}] == link.calls("queue_bind")

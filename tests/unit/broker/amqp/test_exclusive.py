@@ -28,27 +28,50 @@ def test_each_attachment_is_another_life(rig: Rig, log: Log) -> None:
     assert "lost to this instance's clients" in log.warnings[-1]
 
 
-def test_stays_bound(rig: Rig) -> None:
-    """It is bound again every ten seconds, for nobody says when the exchange goes."""
-    for count in (1, 2, 3):
-        assert count == len(rig.node.link.calls("queue_bind"))
-        rig.clock.advance(9.9)
-        assert count == len(rig.node.link.calls("queue_bind"))
-        rig.clock.advance(0.1)
+def test_a_binding_that_is_gone(rig: Rig, log: Log) -> None:
+    """The same queue is bound again within two seconds, and begins another life."""
+    rig.deliver(1)
+    rig.consumer.ack(1)
+    rig.clock.pump([0.25] * 8)
+    assert ["what is published does not arrive"] == rig.heard.told("detached")
+    assert ([0, 1], 2) == (rig.heard.told("reset"), len(set(rig.heard.told("attached"))))
+    assert (2, 1) == (len(rig.node.link.calls("queue_bind")), len(rig.node.links))
+    assert 1 == len(log.warnings)
 
 
-def test_a_binding_that_is_refused(rig: Rig) -> None:
-    """An exchange that is gone ends the session; the next one declares it again."""
-    link = rig.node.link
-    open_channel = link.channel
+def test_an_unfinished_delivery_explains_a_missing_probe(rig: Rig) -> None:
+    """The broker may hold back what comes after it."""
+    rig.deliver(1)
+    rig.clock.pump([0.25] * 40)
+    assert (1, []) == (len(rig.node.link.calls("queue_bind")), rig.heard.told("detached"))
 
-    def refusing() -> object:
-        opened = open_channel()
-        link.channels[-1].refusals["queue_bind"] = Lost("404 NOT_FOUND", 404)
-        return opened
 
-    link.channel = refusing  # type: ignore[method-assign, assignment]
-    rig.clock.advance(10)
-    assert ["404 NOT_FOUND"] == rig.heard.told("detached")
+def test_a_silent_connection_explains_a_missing_probe(rig: Rig) -> None:
+    """Nothing is known before the broker has answered on it."""
+    rig.deliver(1)
+    rig.consumer.ack(1)
+    rig.node.link.answers = False
+    rig.clock.pump([0.25] * 40)
+    assert ["the broker does not answer"] == rig.heard.told("detached")
+    assert 1 == len(rig.node.link.calls("queue_bind"))
+
+
+def test_a_binding_that_cannot_be_restored(rig: Rig) -> None:
+    """What the broker refuses does not end the session: what can be consumed still is."""
+    rig.node.link.refusals["queue_bind"] = Lost("403 ACCESS_REFUSED", 403)
+    rig.consumer.rebind(0)
+    rig.deliver(1)
+    assert [(1, b"1")] == rig.heard.told("message")
+    assert (False, None) == (rig.consumer.attached, rig.node.link.closing)
+    assert "cannot be bound again: 403 ACCESS_REFUSED" in rig.consumer.trouble
+    rig.node.link.refusals.clear()
+    rig.clock.advance(2)
+    assert (True, 1) == (rig.consumer.attached, len(rig.node.links))
+
+
+def test_the_session_ends_while_a_renewal_is_owed(rig: Rig) -> None:
+    """The next one begins another life anyway."""
+    rig.node.link.refusals["queue_bind"] = Lost("403 ACCESS_REFUSED", 403)
+    rig.consumer.rebind(0)
     rig.again()
-    assert (True, 1) == (rig.consumer.attached, len(rig.node.link.calls("exchange_declare")))
+    assert (True, "") == (rig.consumer.attached, rig.consumer.trouble)

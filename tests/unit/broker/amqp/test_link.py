@@ -245,8 +245,12 @@ def test_closing_with_a_broker_that_does_not_answer(rig: Rig, link: Link) -> Non
 
 def test_a_blocked_connection(rig: Rig, link: Link) -> None:
     """The broker says so, and why, and when it is over."""
+    told: list[str] = []
+    link.watch_blocked(lambda: told.append(link.blocked))
+    received = link.received
     rig.peer.say(Connection.Blocked("low on memory"))
     assert "low on memory" in link.blocked
+    assert ([link.blocked], True) == (told, link.received > received)
     rig.peer.say(Connection.Unblocked())
     assert "" == link.blocked
 
@@ -277,8 +281,9 @@ def test_consuming(rig: Rig, ours: Channel) -> None:
     [asked] = rig.peer.methods(Basic.Consume)
     assert ("q", arguments, False) == (asked.queue, asked.arguments, asked.no_ack)
     rig.peer.protocol.dataReceived(rig.peer.delivery(b"x", BasicProperties(type="t"), tag=7))
-    [(tag, routing_key, properties, body)] = seen
-    assert (7, "key", "t", b"x") == (tag, routing_key, properties.type, body)  # type: ignore[attr-defined]
+    [(tag, exchange, routing_key, properties, body)] = seen
+    assert (7, "x", "key", "t") == (tag, exchange, routing_key, properties.type)  # type: ignore[attr-defined]
+    assert b"x" == body
     ours.ack(7)
     rig.peer.run()
     assert [(7, True)] == [(ack.delivery_tag, ack.multiple) for ack in rig.peer.methods(Basic.Ack)]

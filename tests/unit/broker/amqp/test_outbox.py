@@ -128,6 +128,27 @@ def test_too_many(rig: Rig) -> None:
     assert [] == rig.publish()
 
 
+def test_given_up(rig: Rig) -> None:
+    """Callers are answered before the broker is; what it says later about their publications is ignored."""
+    outcomes = [rig.publish() for _ in range(2)]
+    rig.outbox.fail(Lost("no answer"))
+    for [error] in outcomes:
+        assert "may or may not have been published: no answer" in str(error)
+    later = rig.publish()
+    rig.channel.returned("e", "k", "1")
+    rig.channel.settled(2, True, True)
+    assert ([], None) == (later, rig.channel.lost)
+    rig.channel.settled(3, False, True)
+    assert [None] == later
+
+
+def test_late_says_why(rig: Rig) -> None:
+    """A caller hears that the broker did not confirm, not how the connection ends for it."""
+    outcome = rig.publish()
+    rig.clock.advance(10)
+    assert "did not confirm within 10 seconds" in str(outcome[0])
+
+
 def test_late(rig: Rig) -> None:
     """What is not confirmed for ten seconds ends the session; one timer serves all."""
     rig.publish()

@@ -12,12 +12,15 @@ from twisted.internet.task import Clock
 
 from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
+from pushd.broker.amqp.faults import Lost
+from pushd.broker.amqp.probe import PROBE
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.backoff import Backoff
-from pushd.broker.marks import Mark
+from pushd.broker.mark import Mark
 from pushd.interfaces import PublishError
 from pushd.message import Publication
 from pushd.stats import Stats
+from tests.support.log import logged
 from tests.unit.broker.amqp.fakes import FakeChannel, FakeNode
 
 
@@ -131,10 +134,16 @@ def test_a_consumer_that_is_connected_cuts_the_back_off_short() -> None:
 
 def test_a_broker_that_takes_nothing(rig: Rig) -> None:
     """While the connection is blocked, publications are refused and it is said why."""
-    rig.node.link.blocked = "the broker takes no publications: low on memory"
+    waiting, marking = rig.publish(), rig.mark("ab")
+    rig.node.link.block("the broker takes no publications: low on memory")
+    [error] = waiting
+    assert "may or may not have been published: the broker takes no publications: low" in error.reason
+    assert "low on memory" in marking[0].reason
     [error] = rig.publish()
-    assert (True, True) == (error.temporary, "low on memory" in error.reason)
-    assert ("low on memory" in rig.publisher.trouble, []) == (True, rig.channel.published)
+    assert (True, "the broker takes no publications: low on memory") == (error.temporary, error.reason)
+    assert ("low on memory" in rig.publisher.trouble, 1) == (True, len(rig.channel.published))
+    rig.clock.pump([0.25] * 100)
+    assert rig.node.link.closing is None
     rig.node.link.blocked = ""
     assert ("", []) == (rig.publisher.trouble, rig.publish())
 
@@ -162,11 +171,11 @@ def test_a_broker_that_does_not_confirm(rig: Rig) -> None:
 def test_marks(rig: Rig) -> None:
     """They go through the default exchange, persistently, on one channel that nothing else uses."""
     first, second = rig.mark("ab"), rig.mark("cd")
-    [_, publications, marks] = rig.node.link.channels
+    [_, publications, _, marks] = rig.node.link.channels
     assert [] == publications.published
     assert [("", "s")] * 2 == [(exchange, key) for exchange, key, _, _ in marks.published]
     assert [2, 2] == [properties["delivery_mode"] for _, _, properties, _ in marks.published]
-    assert ["ab", "cd"] == [Mark.read(each[2]["headers"]).nonce for each in marks.published]  # type: ignore[arg-type, union-attr]
+    assert ["ab", "cd"] == [Mark.read("", each[2]["headers"]).nonce for each in marks.published]  # type: ignore[arg-type, union-attr]
     marks.settled(2, True, True)
     assert ([None], [None], 0) == (first, second, rig.stats.published)
 
@@ -174,11 +183,11 @@ def test_marks(rig: Rig) -> None:
 def test_a_refused_mark(rig: Rig) -> None:
     """It costs its own channel only: publications go on, and the next mark gets another."""
     refused = rig.mark("ab")
-    rig.node.link.channels[2].lose("403 ACCESS_REFUSED", 403)
+    rig.node.link.channels[3].lose("403 ACCESS_REFUSED", 403)
     assert "403 ACCESS_REFUSED" in refused[0].reason
     assert ([], None) == (rig.publish(), rig.node.link.closing)
     rig.mark("cd")
-    assert 1 == len(rig.node.link.channels[3].published)
+    assert 1 == len(rig.node.link.channels[4].published)
 
 
 def test_a_mark_after_the_connection_is_lost(rig: Rig) -> None:
@@ -186,7 +195,8 @@ def test_a_mark_after_the_connection_is_lost(rig: Rig) -> None:
     rig.mark("ab")
     rig.node.link.lose("cut off")
     [error] = rig.mark("cd")
-    assert (PublishError, True, "cut off") == (type(error), error.temporary, error.reason)
+    assert (PublishError, True) == (type(error), error.temporary)
+    assert "not connected to the broker: here: cut off" == error.reason
 
 
 def test_marks_of_a_new_connection(rig: Rig) -> None:
@@ -195,7 +205,87 @@ def test_marks_of_a_new_connection(rig: Rig) -> None:
     rig.node.link.lose()
     rig.clock.advance(1)
     rig.mark("cd")
-    assert 1 == len(rig.node.link.channels[2].published)
+    assert 1 == len(rig.node.link.channels[3].published)
+
+
+def test_a_mark_while_the_connection_is_going(rig: Rig) -> None:
+    """It fails as a publication does, not as the consumer's connection would."""
+    rig.node.link.lost = Lost("just going")
+    [error] = rig.mark("ab")
+    assert (PublishError, "just going") == (type(error), error.reason)
+    rig.node.link.lost = None
+
+
+def test_probes(rig: Rig) -> None:
+    """They go to the exchange, without a body, and expire; on a channel that nothing else uses."""
+    probing = outcome(Deferred.fromCoroutine(rig.publisher.probe()))
+    [(exchange, key, properties, body)] = rig.node.link.channels[3].published
+    assert ("x", "", b"") == (exchange, key, body)
+    assert ([PROBE], "5000", 1) == (
+        list(properties["headers"]),  # type: ignore[call-overload]
+        properties["expiration"],
+        properties["delivery_mode"],
+    )
+    rig.node.link.channels[3].settled(1, False, True)
+    assert ([None], 0) == (probing, rig.stats.published)
+
+
+def test_a_refused_probe(rig: Rig) -> None:
+    """It says what the broker said, and costs its own channel only."""
+    probing = outcome(Deferred.fromCoroutine(rig.publisher.probe()))
+    rig.node.link.channels[3].lose("403 ACCESS_REFUSED", 403)
+    [error] = probing
+    assert 403 == error.__cause__.code
+    assert ([], None) == (rig.publish(), rig.node.link.closing)
+
+
+def test_a_silent_broker(rig: Rig) -> None:
+    """What waits is answered within three seconds, what comes then at once, and nothing is torn down."""
+    waiting = rig.publish()
+    rig.node.link.answers = False
+    rig.clock.pump([0.25] * 12)
+    [error] = waiting
+    assert "may or may not have been published: the broker does not answer" in error.reason
+    [error] = rig.publish()
+    assert (True, "the broker does not answer") == (error.temporary, error.reason)
+    assert "the broker does not answer" == rig.publisher.trouble
+    rig.node.link.answer()
+    rig.channel.settled(1, False, True)
+    assert ("", [], None) == (rig.publisher.trouble, rig.publish(), rig.node.link.closing)
+
+
+def test_publications_that_are_refused(rig: Rig) -> None:
+    """The connection stays: each gets a channel, the reason is said once, and permission is noticed."""
+    with logged("pushd.broker") as log:
+        for _ in range(3):
+            [error] = refused(rig)
+            assert "403 ACCESS_REFUSED" in error.reason
+        confirmed = rig.publish()
+        used(rig).settled(1, False, True)
+        assert ([0], None) == (confirmed, rig.node.link.closing)
+        assert 1 == len(log.warnings)
+        refused(rig)
+        assert 2 == len(log.warnings)
+    assert [] == log.tracebacks
+
+
+def refused(rig: Rig) -> list[Any]:
+    """Publish, and have the broker refuse it."""
+    published = rig.publish()
+    used(rig).lose("403 ACCESS_REFUSED", 403)
+    return published
+
+
+def used(rig: Rig) -> FakeChannel:
+    """Give the channel that was opened last of those that something was published on."""
+    return [channel for channel in rig.node.link.channels if channel.published][-1]
+
+
+def test_a_connection_that_ends_with_publications_under_way(rig: Rig) -> None:
+    """Callers hear why it ended."""
+    waiting = rig.publish()
+    rig.node.link.lose("320 CONNECTION_FORCED")
+    assert "may or may not have been published: 320 CONNECTION_FORCED" in waiting[0].reason
 
 
 def test_is_answered_once_it_has_come_back(rig: Rig) -> None:

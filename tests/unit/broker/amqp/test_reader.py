@@ -13,8 +13,10 @@ from twisted.internet.task import Clock
 
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.header import ContentHeader
-from pushd.broker.amqp.reader import find_end, read_page, scan_marks
-from pushd.broker.marks import Life, Mark
+from pushd.broker.amqp.probe import PROBE
+from pushd.broker.amqp.reader import WHOLE, End, find_end, read_page, scan_marks
+from pushd.broker.mark import Mark
+from pushd.broker.marks import Life
 from pushd.interfaces import ReadError
 from tests.unit.broker.amqp.fakes import NOTHING, FakeChannel, FakeLink
 
@@ -65,14 +67,14 @@ def test_a_part_is_read_back(reading: Reading) -> None:
     assert {"x-stream-offset": 4} == reading.channel.arguments
     reading.channel.record(4)
     reading.channel.record(5)
-    reading.channel.deliver(5, "", None, b"no properties")
+    reading.channel.deliver(5, "x", "", None, b"no properties")
     reading.channel.record(6, **Mark("ab").headers())
     java = {
         **NOTHING,
         "headers": {"x-stream-offset": 6},
         "content_type": "application/x-java-serialized-object",
     }
-    reading.channel.deliver(6, "", SimpleNamespace(**java), b"refused when it came")
+    reading.channel.deliver(6, "x", "", SimpleNamespace(**java), b"refused when it came")
     reading.channel.record(7, b"y")
     reading.channel.record(8)
     assert (4, [5, 7], 7) == reading.page
@@ -124,14 +126,14 @@ def test_what_a_record_becomes_fills_a_page(reading: Reading) -> None:
     for offset in (1, 2):
         headers = {"x-stream-offset": offset}
         properties = SimpleNamespace(**{**NOTHING, "headers": headers, "content_encoding": "gzip"})
-        reading.channel.deliver(offset, "", properties, gzip.compress(bytes(1000)))
+        reading.channel.deliver(offset, "x", "", properties, gzip.compress(bytes(1000)))
     assert (0, [1], 1) == reading.page
 
 
 def test_a_body_that_is_too_large_is_left_out(reading: Reading) -> None:
     """It was counted and said when it came for the first time."""
     reading.back(0, 2)
-    reading.channel.deliver(1, "", ContentHeader(headers={"x-stream-offset": 1}, too_large=True), b"")
+    reading.channel.deliver(1, "x", "", ContentHeader(headers={"x-stream-offset": 1}, too_large=True), b"")
     reading.channel.record(2)
     assert (0, [2], 2) == reading.page
 
@@ -149,7 +151,7 @@ def test_a_reading_may_be_cancelled(reading: Reading) -> None:
 def test_a_record_without_an_offset(reading: Reading) -> None:
     """Nobody can be sure of what is read then: it fails, and leaves nothing behind."""
     reading.back(0, 9)
-    reading.channel.deliver(1, "", SimpleNamespace(**NOTHING), b"x")
+    reading.channel.deliver(1, "x", "", SimpleNamespace(**NOTHING), b"x")
     assert reading.results[0].check(TypeError)
     assert (True, []) == (reading.channel.closed, reading.clock.getDelayedCalls())
 
@@ -196,21 +198,52 @@ def test_the_end_is_where_a_new_mark_stands(reading: Reading) -> None:
     """It is published once reading has begun, and others' records before it do not count."""
     published: list[object] = []
 
-    async def publish() -> None:
+    async def publish() -> bool:
         published.append(reading.channel.arguments)
+        return False
 
     reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
     assert [{"x-stream-offset": "next"}] == published
     reading.channel.record(20)
     reading.channel.record(21, **Mark("cd").headers())
     reading.channel.record(22, **Mark("ab").headers())
-    assert [22] == reading.results
+    assert [End(22, "22:ab", bound=None)] == reading.results
+
+
+@pytest.mark.parametrize(
+    ("probed", "exchange", "bound"),
+    [(True, "x", True), (True, "", False), (True, None, False), (False, None, None)],
+)
+def test_the_end_tells_whether_the_stream_is_bound(
+    reading: Reading, probed: bool, exchange: str | None, bound: bool | None
+) -> None:
+    """A probe before the mark proves it if it came through an exchange; without a probe nothing is known."""
+
+    async def publish() -> bool:
+        return probed
+
+    reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
+    if exchange is not None:
+        properties = SimpleNamespace(**{**NOTHING, "headers": {"x-stream-offset": 5, PROBE: 1}})
+        reading.channel.deliver(5, exchange, "", properties, b"")
+    reading.channel.record(6, b"", **Mark("ab").headers())
+    assert [End(6, "6:ab", bound)] == reading.results
+
+
+def test_neither_probes_nor_marks_are_read_back(reading: Reading) -> None:
+    """But what looks like a mark and came through the exchange is a publication."""
+    reading.back(4, 7)
+    reading.channel.record(5, b"", **{PROBE: 1})
+    properties = SimpleNamespace(**{**NOTHING, "headers": {"x-stream-offset": 6, **Mark("ab").headers()}})
+    reading.channel.deliver(6, "x", "", properties, b"forged")
+    reading.channel.record(7, b"", **Mark("ab").headers())
+    assert (4, [6], 7) == reading.page
 
 
 def test_a_mark_that_cannot_be_published_ends_the_reading(reading: Reading) -> None:
     """And leaves nothing behind."""
 
-    async def publish() -> None:
+    async def publish() -> bool:
         raise Lost("no publisher")
 
     reading.begin(find_end(reading.clock, reading.link, "s", "ab", publish))
@@ -222,7 +255,7 @@ def test_marks_are_scanned_until_the_epoch_is_known(reading: Reading) -> None:
     """Other records are passed over; without a claim the first mark's nonce is the epoch."""
     life = Life()
     life.begin("ab")
-    reading.begin(scan_marks(reading.clock, reading.link, "s", life))
+    reading.begin(scan_marks(reading.clock, reading.link, "s", life, WHOLE))
     assert {"x-stream-offset": "first"} == reading.channel.arguments
     reading.channel.record(1)
     reading.channel.record(2, **Mark("cd").headers())
