@@ -130,6 +130,10 @@ def test_publishing_recovers_from_a_deleted_exchange(pair: Pair) -> None:
             lambda: telnet.command('broadcast {"n": 1}').startswith("250 "), "a confirmed broadcast", 40.0
         )
         if pair.queue == "stream":
-            audience.wait_taken({"": 1})
-        else:  # the other instance's queue may be bound again later, and keeps nothing for it
-            pair.wait_reaching(audience)
+            # The end of its connection tells a raw client of the loss. It gets nothing until it is back.
+            audience.wait(
+                lambda client: client.ends["4010"] > 0 or client.ledger.report().last.get("", 0) >= 1,
+                "has the message, or is a raw client that was told",
+            )
+        # With exclusive queues, the other instance's queue may be bound later, and keeps nothing for it.
+        pair.wait_reaching(audience)
