@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -27,6 +27,7 @@ from pushd.replay import Replay
 from pushd.resume import Older, Readers
 from pushd.stats import Stats
 from pushd.subscriptions import Subscriptions
+from pushd.tip import TipWaiters
 from pushd.turns import Turns
 
 __all__ = ["Hub"]
@@ -75,6 +76,8 @@ class Hub:
         self._clock = clock
         self._chunk = buffered_bytes
         self._turns = turns
+        # Publishers of this instance that are answered once histories include their message.
+        self._held = TipWaiters(clock, turns)
         self._readers = Readers(
             history,
             broker,
@@ -131,6 +134,14 @@ class Hub:
     def abreast(self) -> bool:
         """Whether the tip is where the log ends, as far as is known: what is published arrives and is out."""
         return self.ready and not self._fanning
+
+    def holding(self, offset: int) -> Deferred[None]:
+        """Fire once a history that a client asks for includes ``offset``, or after a bounded time without.
+
+        Args:
+            offset: Offset of a message that this hub has been told; 0 if it has not been told.
+        """
+        return succeed(None) if offset <= self._tip else self._held.wait(offset)
 
     def reached(self, connection: Connection) -> Position | None:
         """Give the position from which a connection can go on elsewhere: it has all up to there.
@@ -265,6 +276,7 @@ class Hub:
         for connection in self._replay.clear():
             connection.waiting = False
         self._readers.clear()
+        self._held.release()
         self._untold.update(self.connections)
 
     def message(self, message: Message) -> None:
@@ -304,6 +316,8 @@ class Hub:
                 batch = self._history.after(self._tip, self._chunk)
                 current = Pass(batch, self.channels, self._live, self._stats, self._failed)
                 self._pass, self._base, self._tip = current, self._tip, current.tip
+                if self._held:
+                    self._held.reached(self._tip)
                 for _ in current.serve():
                     yield
                     if life != self._life:

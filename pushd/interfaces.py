@@ -106,10 +106,14 @@ class Broker(Protocol):
     def stop(self) -> Deferred[None]:
         """Detach in good order; fires when nothing is left open. No event comes after this call."""
 
-    def publish(self, publication: Publication) -> Deferred[None]:
-        """Publish; fires once the broker has confirmed it.
+    def publish(self, publication: Publication) -> Deferred[int]:
+        """Publish.
 
-        The Deferred fails with :class:`PublishError` when it is not confirmed.
+        Returns:
+            Fires once the broker has confirmed the publication and its messages have been told as events.
+            The number is their offset. It is 0 if they were not told: this instance is not attached, or the
+            delivery did not come within some seconds after the confirm. The Deferred fails with
+            :class:`PublishError` when the publication is not confirmed.
         """
 
     def ack(self, offset: int) -> None:

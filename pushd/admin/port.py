@@ -32,7 +32,7 @@ class AdminPort:
     Args:
         status: Takes a snapshot of the instance.
         readiness: Gives the reasons why no new client should be sent here.
-        publish: Publishes; its Deferred fires once the broker has confirmed.
+        publish: Publishes; its Deferred fires once the message is confirmed and in the history.
         stats: The counters.
         lag: How late the reactor is.
         clock: Paces timeouts.

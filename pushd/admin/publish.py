@@ -99,7 +99,7 @@ class PublishPage:
 
     Args:
         request: What its body has to be.
-        publish: Publishes; its Deferred fires once the broker has confirmed.
+        publish: Publishes; its Deferred fires once the message is confirmed and in the history.
         message_size: The most bytes of a message's body.
     """
 

@@ -45,7 +45,7 @@ class MemoryBroker:
         self._events: BrokerEvents | None = None
         self._offset = 0
         self._acknowledged = 0
-        self._waiting: deque[tuple[Sequence[Message], Deferred[None]]] = deque()
+        self._waiting: deque[tuple[Sequence[Message], Deferred[int]]] = deque()
 
     def start(self, events: BrokerEvents) -> None:
         """Attach at once: there is nothing to connect to and nothing to read back."""
@@ -62,14 +62,14 @@ class MemoryBroker:
             confirmed.errback(PublishError("this instance is stopping", temporary=True))
         return succeed(None)
 
-    def publish(self, publication: Publication) -> Deferred[None]:
+    def publish(self, publication: Publication) -> Deferred[int]:
         """Number it now, hand it over in a later reactor turn and confirm it then."""
         try:
             messages = self._number(publication)
         except PublishError as error:
             self._stats.publish_failed += 1
             return fail(error)
-        confirmed: Deferred[None] = Deferred()
+        confirmed: Deferred[int] = Deferred()
         if not self._waiting:
             self._clock.callLater(0, self._hand_over)
         self._waiting.append((messages, confirmed))
@@ -114,7 +114,7 @@ class MemoryBroker:
             for message in messages:
                 self._tell(message)
             self._stats.published += 1
-            confirmed.callback(None)
+            confirmed.callback(messages[0].offset if self._events is not None else 0)
 
     def _tell(self, message: Message) -> None:
         try:

@@ -1,7 +1,8 @@
 """Who a client is: anybody, or whom a signed token names (JWT, RFC 7519, HMAC with SHA-256 only).
 
-A token is judged once, when it is shown; that it ends in time is the session's business,
-which compares ``Identity.expires_at`` with the clock. Nothing of a token is ever echoed.
+A right is what a token or the configuration grants; the absence of a claim grants nothing by itself. A token
+is judged once, when it is shown. The session compares ``Identity.expires_at`` with the clock, and ends in
+time. Nothing of a token is ever echoed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,25 @@ _END_OF_TIME = 1e15
 """Seconds since the Unix epoch that no token means, nor infinity, nor what is no number at all."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a token is for.
+
+    Attributes:
+        required: A claim that it must have, or ``""``.
+        foreign: A claim that only the other kind has.
+        foreign_type: The header ``typ`` that names the other kind, in lower case.
+    """
+
+    required: str
+    foreign: str
+    foreign_type: str
+
+
+_CONNECTION = _Kind("", "channel", "pushd-subscription+jwt")
+_SUBSCRIPTION = _Kind("channel", "channels", "pushd-connection+jwt")
+
+
 class InvalidTokenError(Exception):
     """The token is malformed, wrongly signed, or not for this service or purpose."""
 
@@ -43,19 +63,20 @@ class Identity:
     Attributes:
         user: The token's ``sub``; ``""`` for anybody.
         expires_at: When the token ends, in seconds since the Unix epoch, or infinity.
-        channels: The only channels it may use, or ``None`` for all. Broadcasts reach everybody.
+        channels: The channels that it may use without a token of their own, or ``None`` for all. Broadcasts
+            reach every connection.
     """
 
     user: str = ""
     expires_at: float = inf
-    channels: frozenset[str] | None = None
+    channels: frozenset[str] | None = frozenset()
 
     def may_use(self, channel: str) -> bool:
         """Whether ``channel`` is open to it without a token of its own."""
         return self.channels is None or channel in self.channels
 
 
-ANYBODY = Identity()
+ANYBODY = Identity(channels=None)
 """A client that showed nothing, where nothing needs to be shown."""
 
 
@@ -96,43 +117,75 @@ class Tokens:
 
     A connection's token carries ``exp`` and optionally ``sub`` (the user) and ``channels`` (a list: the
     only ones open to it). A subscription's token carries ``exp``, ``channel``, and the connection's ``sub``.
+    The claims ``channel`` and ``channels`` tell the two kinds apart, so a token of one kind never passes for
+    the other (RFC 8725 section 3.12). So does the header ``typ``, where it names a kind (section 3.11).
 
     Args:
         secret: The shared secret; RFC 7518 section 3.2 asks for at least 32 bytes.
         audience: What ``aud`` must contain, or ``""`` for any.
         issuer: What ``iss`` must be, or ``""`` for any.
         now: Gives the time in seconds since the Unix epoch.
+        default_rights: Channels that a connection's token without ``channels`` opens, or ``None`` for all.
     """
 
-    def __init__(self, secret: str, audience: str, issuer: str, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        secret: str,
+        audience: str,
+        issuer: str,
+        now: Callable[[], float],
+        default_rights: frozenset[str] | None = frozenset(),
+    ) -> None:
         self._secret = secret
         self._audience = audience or None
         self._issuer = issuer or None
         self._now = now
+        self._default_rights = default_rights
 
     def connection(self, token: str) -> Identity:
         """See :meth:`Authenticator.connection`."""
-        claims = self._claims(token)
-        channels = claims.get("channels")
-        if channels is None:
-            return Identity(_text(claims, "sub"), claims["exp"])
-        if not (isinstance(channels, list) and all(isinstance(name, str) for name in channels)):
-            raise InvalidTokenError("channels")
-        return Identity(_text(claims, "sub"), claims["exp"], frozenset(channels))
+        claims = self._claims(token, _CONNECTION)
+        return Identity(_text(claims, "sub"), claims["exp"], self._rights(claims))
 
     def subscription(self, token: str, channel: str, user: str) -> float:
         """See :meth:`Authenticator.subscription`."""
-        claims = self._claims(token)
+        claims = self._claims(token, _SUBSCRIPTION)
         if _text(claims, "channel") != channel or _text(claims, "sub") != user:
             raise InvalidTokenError("made for somebody or something else")
         expires_at: float = claims["exp"]
         return expires_at
 
-    def _claims(self, token: str) -> dict[str, Any]:
-        """Check the signature and the times; ``exp`` is a number in what comes back."""
+    def _rights(self, claims: dict[str, Any]) -> frozenset[str] | None:
+        """Give the channels that a connection's token opens.
+
+        Only an absent claim leaves them to the configuration. One of a wrong type, null among them, is a
+        mistake of the issuer, which meant to limit the token.
+        """
+        if "channels" not in claims:
+            return self._default_rights
+        channels = claims["channels"]
+        if not (isinstance(channels, list) and all(isinstance(name, str) for name in channels)):
+            raise InvalidTokenError("channels")
+        return frozenset(channels)
+
+    def _claims(self, token: str, kind: _Kind) -> dict[str, Any]:
+        """Check the signature, the kind and the times.
+
+        Returns:
+            The claims, of which ``exp`` is a number.
+        """
+        content = self._verified(token)
+        claims: dict[str, Any] = content["payload"]
+        # First, because a token of the other kind is not acceptable at any time: a newer one is no remedy.
+        _check_kind(kind, content["header"], claims)
+        _check_times(claims, self._now())
+        return claims
+
+    def _verified(self, token: str) -> dict[str, Any]:
+        """Give the header and the claims (``payload``) of a token whose signature and names are right."""
         required = ["exp", *(["aud"] if self._audience else []), *(["iss"] if self._issuer else [])]
         try:
-            claims = jwt.decode(
+            content: dict[str, Any] = jwt.decode_complete(
                 token,
                 self._secret,
                 algorithms=["HS256"],
@@ -149,8 +202,21 @@ class Tokens:
             )
         except jwt.PyJWTError as error:
             raise InvalidTokenError("not verified") from error
-        _check_times(claims, self._now())
-        return claims
+        return content
+
+
+def _check_kind(kind: _Kind, header: dict[str, Any], claims: dict[str, Any]) -> None:
+    """Refuse a token that says by its claims or by its type that it is of the other kind."""
+    if kind.foreign in claims:
+        raise InvalidTokenError("a claim of the other kind of token")
+    if kind.required and kind.required not in claims:
+        raise InvalidTokenError("the claim of its kind is missing")
+    typ = header.get("typ", "")
+    if not isinstance(typ, str):
+        raise InvalidTokenError("typ")
+    # RFC 7515 section 4.1.9: a media type, whose case does not matter, mostly without "application/".
+    if typ.lower().removeprefix("application/") == kind.foreign_type:
+        raise InvalidTokenError("the type of the other kind of token")
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:

@@ -214,6 +214,11 @@ class Auth(Section):
     jwt_secret: str = key("", "jwt: the shared secret (HS256) that signs tokens.", secret=True)
     jwt_audience: str = key("", "jwt: the audience a token must name; empty means any.")
     jwt_issuer: str = key("", "jwt: the issuer a token must name; empty means any.")
+    default_rights: Literal["none", "all"] = key(
+        "none",
+        "jwt: the channels that a connection's token without the claim channels opens. Either way broadcasts "
+        "reach every connection, and a subscription's token opens its channel.",
+    )
 
 
 class Log(Section):

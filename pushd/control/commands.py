@@ -3,18 +3,19 @@
 Nothing here waits or writes. A reply never quotes the line it answers, except for a channel's
 name that passed the rule of :mod:`pushd.channel`. The first line of a session decides whether a
 person or a browser tricked into speaking to this port is there: everything that is no command ends it.
+So does a command that could be a browser's request line.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 
 from pushd import channel as channel_name
 from pushd.control.body import Body, publish
+from pushd.control.http import is_header, is_request
 from pushd.control.replies import HANG_UP, Publish, Reply
 from pushd.control.search import Search, least
 from pushd.disconnect import KICKED
@@ -25,8 +26,9 @@ __all__ = ["Commands", "Outcome"]
 
 Outcome = Reply | Publish | Search | Body
 
-_HTTP = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT|PRI) |[A-Za-z-]+:")
-"""The start of a request line or of a header field (RFC 9112)."""
+_ENDS_LIKE_HTTP = (
+    "not done: the line ends like a request of HTTP; give a text that ends so in lines of its own"
+)
 
 _PAGE = 100
 """Lines of a list that are given at once."""
@@ -92,12 +94,15 @@ class Commands:
             line: The line without its end.
             first: Whether it is the session's first.
         """
+        # Before anything else: what HTTP says need not be UTF-8.
+        if is_header(line):
+            return HANG_UP
+        if is_request(line):
+            return self._request(line, first=first)
         try:
             text = line.decode()
         except UnicodeDecodeError:
             return Reply(501, ("the line is not UTF-8",), closes=first)
-        if _HTTP.match(text):
-            return HANG_UP
         name, _, rest = text.partition(" ")
         handler = self._handlers.get(name.lower())
         if handler is not None:
@@ -105,6 +110,11 @@ class Commands:
         if first:
             return Reply(500, ("the first line must be a command",), closes=True)
         return self._unknown(name)
+
+    def _request(self, line: bytes, *, first: bool) -> Reply:
+        """Refuse a line that may be a request line; a person who typed a command is told why."""
+        name = line.partition(b" ")[0].lower().decode(errors="replace")
+        return Reply(501, (_ENDS_LIKE_HTTP,), closes=first) if name in self._handlers else HANG_UP
 
     def _unknown(self, name: str) -> Reply:
         near = difflib.get_close_matches(name[:20].lower(), self._handlers, n=1)

@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from pushd.control.body import Body
 from pushd.control.commands import Outcome
+from pushd.control.http import is_tls
 from pushd.control.lines import LineReader, LineTooLongError
 from pushd.control.replies import HANG_UP, Publish, Reply
 from pushd.control.search import in_turns
@@ -85,6 +86,7 @@ class Session(Protocol):
         self._reader = LineReader(_LONGEST_LINE)
         self._body: Body | None = None
         self._first = True
+        self._untouched = True
         self._choked = False
         self._ended = False
         self.heard_at = owner.clock.seconds()
@@ -104,6 +106,10 @@ class Session(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Take what arrived, and do what whole lines ask."""
         self.heard_at = self._owner.clock.seconds()
+        untouched, self._untouched = self._untouched, False
+        if untouched and is_tls(data):
+            self.say(HANG_UP)
+            return
         if refusals := self._reader.feed(data):
             self._socket.write(refusals)
         self._advance()

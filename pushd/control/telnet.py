@@ -33,7 +33,7 @@ class ControlFactory(Factory):
 
     Args:
         commands: What can be asked.
-        publish: Publishes; its Deferred fires once the broker has confirmed.
+        publish: Publishes; its Deferred fires once the message is confirmed and in the history.
         clock: Paces the sessions and the look for idle ones.
         sessions: The most sessions at a time.
         idle: Seconds a session may be silent, to within one sweep.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from pushd.config import Config
 from pushd.drain import Drain
 from pushd.hub import Hub
 from pushd.interfaces import Broker
+from pushd.message import Publication
 from pushd.stats import Stats
 from pushd.turns import Turns
 
@@ -31,6 +34,14 @@ class Core:
     broker: Broker
     hub: Hub
     drain: Drain
+
+    def publish(self, publication: Publication) -> Deferred[None]:
+        """Publish; fires once the broker has confirmed it and this instance's histories include it.
+
+        The second condition holds for a bounded time only: what is confirmed never fails. The Deferred fails
+        with :class:`pushd.interfaces.PublishError` when the publication is not confirmed.
+        """
+        return self.broker.publish(publication).addCallback(self.hub.holding)
 
     def welcome(self) -> bool:
         """Whether clients are let in now; an outage of the broker keeps nobody out."""

@@ -47,7 +47,7 @@ class Operators:
         )
         lag = LoopLag(clock)
         size, hosts = core.config.limits.message_size, core.config.listen.admin_hosts
-        admin = AdminPort(report, core.unready, broker.publish, stats, lag, clock, size, hosts)
+        admin = AdminPort(report, core.unready, core.publish, stats, lag, clock, size, hosts)
         return cls(report, lag, admin.site(), _control(core, report))
 
 
@@ -63,7 +63,7 @@ def _control(core: Core, report: Reporter) -> ControlFactory:
     )
     return ControlFactory(
         commands,
-        core.broker.publish,
+        core.publish,
         core.reactor,
         sessions=limits.control_sessions,
         idle=limits.control_idle,

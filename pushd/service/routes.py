@@ -51,7 +51,8 @@ def routes(core: Core) -> list[Route]:
 def _authenticator(auth: Auth) -> Authenticator:
     if auth.mode == "anonymous":
         return Anonymous()
-    return Tokens(auth.jwt_secret, auth.jwt_audience, auth.jwt_issuer, time.time)
+    rights = None if auth.default_rights == "all" else frozenset[str]()
+    return Tokens(auth.jwt_secret, auth.jwt_audience, auth.jwt_issuer, time.time, rights)
 
 
 def _plain(core: Core, auth: Authenticator) -> list[Route]:
@@ -69,9 +70,7 @@ def _plain(core: Core, auth: Authenticator) -> list[Route]:
 def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
     """Give Centrifugo's protocol in its three forms."""
     hub, rules = core.hub, _rules(core)
-    desk = Desk(
-        hub, rules, auth, core.broker.publish, core.stats, core.reactor, time.time, lambda: uuid4().hex
-    )
+    desk = Desk(hub, rules, auth, core.publish, core.stats, core.reactor, time.time, lambda: uuid4().hex)
     both_ways = CentrifugoRoute(desk, CentrifugoEncoding(rules.broadcast))
     one_way = UniWebSocketRoute(desk, UniEncoding(rules.broadcast))
     encoding = UniSseEncoding(rules.broadcast, lambda: hub.position.epoch)

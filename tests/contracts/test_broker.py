@@ -108,6 +108,16 @@ async def test_confirms_come_later(broker: Broker) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_publication_is_answered_with_its_offset(broker: Broker) -> None:
+    """Its messages have been told by then, each of two hundred times."""
+    listener = await attach(broker)
+    for number in range(200):
+        offset = await broker.publish(Publication(b"%d" % number, ("a", "b")))
+        last = listener.messages[-1]
+        assert (offset, b"%d" % number) == (last.offset, last.body)
+
+
+@pytest_twisted.ensureDeferred
 async def test_order(broker: Broker) -> None:
     """Messages come in the order they were published in, with rising offsets."""
     listener = await attach(broker)

@@ -167,6 +167,58 @@ class World:
             self.turn()
 
 
+# Publishers that wait for their message.
+
+
+def test_a_publisher_is_answered_once_a_history_includes_its_message() -> None:
+    """That is when a pass takes the message on: a message above the tip is in the log, but not shown."""
+    world = World()
+    world.join()
+    seen: list[tuple[int, list[int]]] = []
+
+    def look(_: None) -> None:
+        position = world.hub.position
+        found = world.hub.since(Position("e", 0), [BROADCAST]) or []
+        seen.append((position.offset, [message.offset for message in found]))
+
+    world.tell(1)
+    world.hub.holding(1).addCallback(look)
+    assert [] == seen
+    world.now()
+    assert [(1, [1])] == seen
+    world.hub.holding(1).addCallback(look)
+    world.hub.holding(0).addCallback(look)
+    assert 3 == len(seen)
+
+
+def test_a_publisher_waits_for_the_pass_under_way() -> None:
+    """Its message is the next batch's, and becomes part of a history when that begins, not when it ends."""
+    world = World()
+    readers = [world.join(cost=0.02) for _ in range(300)]
+    answered: list[None] = []
+    world.tell(1)
+    world.turn()
+    world.tell(2)
+    world.hub.holding(2).addCallback(answered.append)
+    while world.hub.position.offset < 2:
+        assert [] == answered
+        world.turn()
+    world.turn()
+    assert [None] == answered
+    assert not all(b"2" in reader.written for reader in readers)
+    world.settle()
+
+
+def test_a_reset_answers_publishers() -> None:
+    """Their offsets no longer exist, and what they published is confirmed."""
+    world = World()
+    answered: list[None] = []
+    world.hub.holding(5).addCallback(answered.append)
+    world.hub.reset(0)
+    world.now()
+    assert [None] == answered
+
+
 # Live.
 
 

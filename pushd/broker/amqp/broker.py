@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.python.failure import Failure
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.endpoint import endpoint
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
@@ -49,11 +50,13 @@ class AmqpBroker:
     ) -> None:
         self._section = section
         complaints = Complaints()
+        arrivals = Arrivals(reactor, random)
         self._publisher = Publisher(
             reactor,
             _nodes(reactor, section, f"pushd {instance}, publishing"),
             section.exchange,
             stats,
+            arrivals=arrivals,
             backoff=Backoff(random),
             complaints=complaints,
         )
@@ -62,6 +65,7 @@ class AmqpBroker:
             "nodes": _nodes(reactor, section, f"pushd {instance}, consuming"),
             "section": section,
             "intake": Intake(stats),
+            "arrivals": arrivals,
             "backoff": Backoff(random),
             "complaints": complaints,
         }
@@ -80,7 +84,7 @@ class AmqpBroker:
         """Detach and disconnect; fires when nothing is left open."""
         return gatherResults([self._consumer.stop(), self._publisher.stop()]).addCallback(lambda _: None)
 
-    def publish(self, publication: Publication) -> Deferred[None]:
+    def publish(self, publication: Publication) -> Deferred[int]:
         """Publish; see :class:`pushd.interfaces.Broker`."""
         return self._publisher.publish(publication).addErrback(self._unbound)
 

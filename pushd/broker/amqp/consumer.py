@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
@@ -36,6 +37,7 @@ class Consumer(ABC):
         nodes: Where to connect.
         section: What to consume.
         intake: Makes messages of deliveries.
+        arrivals: Told of deliveries while a publisher of this instance waits for its own.
         backoff: Between attempts to attach.
         complaints: What has been logged already.
 
@@ -51,6 +53,7 @@ class Consumer(ABC):
         section: Section,
         intake: Intake,
         *,
+        arrivals: Arrivals,
         backoff: Backoff,
         complaints: Complaints,
     ) -> None:
@@ -59,6 +62,7 @@ class Consumer(ABC):
         self._clock = clock
         self._section = section
         self._intake = intake
+        self._arrivals = arrivals
         self._keeper = Keeper(
             clock, nodes, "consuming", self._prepare, backoff=backoff, complaints=complaints
         )
@@ -75,6 +79,7 @@ class Consumer(ABC):
         """Detach; fires when nothing is left open. No event comes after this call."""
         self._events = None
         self.attached = False
+        self._arrivals.detached()
         return self._keeper.stop()
 
     def ack(self, offset: int) -> None:
@@ -124,12 +129,14 @@ class Consumer(ABC):
     def _attach(self, epoch: str) -> None:
         if self._events is not None:  # else it was stopped on the way
             self.attached = True
+            self._arrivals.attached()
             self._keeper.works()
             self._tell(self._events.attached, epoch)
 
     def _detach(self, lost: Lost) -> None:
         if self.attached and self._events is not None:
             self.attached = False
+            self._arrivals.detached()
             self._tell(self._events.detached, lost.reason)
 
     def _reset(self, offset: int) -> None:
@@ -141,11 +148,19 @@ class Consumer(ABC):
         messages = self._intake.decode(offset, routing_key, properties, body)
         if not messages:
             self._window.skipped(tag)
+            if self._arrivals.watching:
+                self._arrived(properties, 0)
             return
         self._window.handed_on(tag, offset)
         for message in messages:
             if self._events is not None:  # else the last one made somebody stop it
                 self._tell(self._events.message, message)
+        if self._arrivals.watching:
+            self._arrived(properties, offset)
+
+    def _arrived(self, properties: Any, offset: int) -> None:
+        """Tell the arrivals of a delivery; its properties are None if they cannot be read."""
+        self._arrivals.came(None if properties is None else properties.correlation_id, offset)
 
     def _acknowledge(self) -> None:
         tag = self._window.due()

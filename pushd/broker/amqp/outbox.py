@@ -40,12 +40,16 @@ class Outbox:
         clock: For the deadline of confirms.
         channel: A fresh channel.
         late: Called when the broker does not confirm in time.
+        prefix: What each ``correlation_id`` begins with; the publication's number follows.
     """
 
-    def __init__(self, clock: IReactorTime, channel: Channel, late: Callable[[Lost], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, channel: Channel, late: Callable[[Lost], None], prefix: str = ""
+    ) -> None:
         self._clock = clock
         self._channel = channel
         self._late = late
+        self._prefix = prefix
         self._number = 0
         self._pending: dict[int, Deferred[None]] = {}  # oldest first
         self._returned: dict[int, Unroutable] = {}
@@ -62,6 +66,11 @@ class Outbox:
         """Why the channel ended, or ``None``."""
         return self._channel.lost
 
+    @property
+    def next_id(self) -> str:
+        """The ``correlation_id`` that the next publication gets."""
+        return f"{self._prefix}{self._number + 1}"
+
     def publish(
         self, exchange: str, routing_key: str, properties: dict[str, object], body: bytes
     ) -> Deferred[None]:
@@ -70,7 +79,7 @@ class Outbox:
             return fail(PublishError("too many publications wait for the broker's confirm", temporary=True))
         number = self._number + 1
         try:
-            self._channel.publish(exchange, routing_key, properties | {"correlation_id": str(number)}, body)
+            self._channel.publish(exchange, routing_key, properties | {"correlation_id": self.next_id}, body)
         except Lost as lost:
             return fail(PublishError(lost.reason, temporary=True))
         self._number = number
@@ -105,7 +114,7 @@ class Outbox:
             confirmed.callback(None)
 
     def _on_return(self, exchange: str, routing_key: str, correlation_id: str) -> None:
-        self._returned[int(correlation_id)] = Unroutable(exchange, routing_key)
+        self._returned[int(correlation_id.removeprefix(self._prefix))] = Unroutable(exchange, routing_key)
 
     def _lost(self, lost: Lost) -> None:
         if self._deadline is not None:

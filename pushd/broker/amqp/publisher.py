@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.keeper import Keeper, Node
@@ -35,6 +36,7 @@ class Publisher:
         nodes: Where to connect.
         exchange: Where publications go.
         stats: Where they are counted.
+        arrivals: Tells when this instance has read a publication back.
         backoff: Between attempts to connect.
         complaints: What has been logged already.
     """
@@ -46,12 +48,14 @@ class Publisher:
         exchange: str,
         stats: Stats,
         *,
+        arrivals: Arrivals,
         backoff: Backoff,
         complaints: Complaints,
     ) -> None:
         self._clock = clock
         self._exchange = exchange
         self._stats = stats
+        self._arrivals = arrivals
         self._keeper = Keeper(
             clock, nodes, "publishing", self._prepare, backoff=backoff, complaints=complaints
         )
@@ -83,15 +87,18 @@ class Publisher:
             ready.callback(None)
         return ready
 
-    def publish(self, publication: Publication) -> Deferred[None]:
+    def publish(self, publication: Publication) -> Deferred[int]:
         """Publish to the exchange; see :class:`pushd.interfaces.Broker`."""
-        try:
-            routing_key, properties, body = encode(publication, self._clock.seconds())
-        except Refused as refused:
-            confirmed: Deferred[None] = fail(PublishError(refused.advice, temporary=False))
-        else:
-            confirmed = self._send(self._outbox, self._exchange, routing_key, properties, body)
-        return confirmed.addCallbacks(self._confirmed, self._failed)
+        # Before anything is sent: the delivery may come before the confirm.
+        correlation_id = self._outbox.next_id if self._outbox else ""
+        arrived = self._arrivals.expect(correlation_id)
+
+        def unconfirmed(failure: Failure) -> Failure:
+            self._arrivals.forget(correlation_id)
+            return self._failed(failure)
+
+        confirmed = self._confirm(publication).addCallbacks(self._confirmed, unconfirmed)
+        return confirmed.addCallback(lambda _: arrived)
 
     async def mark(self, stream: str, mark: Mark) -> None:
         """Publish a mark into a stream, over the default exchange.
@@ -108,7 +115,8 @@ class Publisher:
     async def _prepare(self, session: Session) -> None:
         await declare_exchange(session.link, self._exchange)
         channel = await session.link.channel()
-        self._outbox = await Outbox(self._clock, channel, session.end).open()
+        prefix = self._arrivals.new_prefix()
+        self._outbox = await Outbox(self._clock, channel, session.end, prefix).open()
         # A deleted exchange costs this channel at the next publication: begin again, and declare it.
         channel.watch(session.end)
         self._marks = None
@@ -125,6 +133,14 @@ class Publisher:
         except Lost as lost:
             # It is this connection that is lost, or just going: the consumer's may be well.
             raise PublishError(lost.reason, temporary=True) from lost
+
+    def _confirm(self, publication: Publication) -> Deferred[None]:
+        """Publish; fires when confirmed, fails with :class:`PublishError`."""
+        try:
+            routing_key, properties, body = encode(publication, self._clock.seconds())
+        except Refused as refused:
+            return fail(PublishError(refused.advice, temporary=False))
+        return self._send(self._outbox, self._exchange, routing_key, properties, body)
 
     def _send(
         self,

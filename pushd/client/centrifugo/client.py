@@ -26,7 +26,7 @@ from pushd.interfaces import Encoding
 from pushd.message import BROADCAST, Position
 from pushd.resume import NOTHING, Older, UnreadError
 
-__all__ = ["GRACE", "INSUFFICIENT", "LAPSED", "Client", "Unsubscribed"]
+__all__ = ["GRACE", "INSUFFICIENT", "LAPSED", "REVOKED", "Client", "Unsubscribed"]
 
 _log = Logger()
 
@@ -40,6 +40,9 @@ INSUFFICIENT: Unsubscribed = {"code": 2500, "reason": "insufficient state"}
 
 LAPSED: Unsubscribed = {"code": 2501, "reason": "expired"}
 """The subscription's token was not refreshed in time: the client subscribes anew, with another one."""
+
+REVOKED: Unsubscribed = {"code": 2000, "reason": "permission denied"}
+"""The connection's newer token does not grant the channel: a code below 2500, so the client stays away."""
 
 
 class Client(Session):
@@ -174,6 +177,11 @@ class Client(Session):
         if not self.identity.may_use(channel):
             raise RefusedError(PERMISSION_DENIED)
         return inf
+
+    def _not_granted(self) -> list[str]:
+        """Give the channels that neither the connection's token grants nor a token of their own."""
+        may_use, leases = self.identity.may_use, self._leases
+        return [channel for channel in self.channels if not may_use(channel) and channel not in leases]
 
     def _token_end(self, channel: str, token: str) -> float:
         try:

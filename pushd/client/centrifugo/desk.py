@@ -26,8 +26,8 @@ class Desk:
         hub: Where sessions join.
         rules: What clients may do.
         auth: Judges tokens.
-        publish: Publishes; the Deferred fires at the broker's confirm, and fails with
-            :class:`pushd.interfaces.PublishError`.
+        publish: Publishes; the Deferred fires once the message is confirmed and in the history, and fails
+            with :class:`pushd.interfaces.PublishError`.
         stats: Counts resumptions.
         clock: Tells the time that deadlines are compared with.
         now: Gives the time in seconds since the Unix epoch, which tokens speak of.

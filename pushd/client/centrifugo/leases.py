@@ -26,6 +26,10 @@ class Leases:
         """When the next one ends, or infinity."""
         return min(self._ends.values(), default=inf)
 
+    def __contains__(self, channel: str) -> bool:
+        """Return True if ``channel`` has an end: a subscription's stands on a token of its own."""
+        return channel in self._ends
+
     def grant(self, channel: str, end: float) -> None:
         """Let ``channel`` hold until ``end``, whatever was granted before."""
         if end == inf:

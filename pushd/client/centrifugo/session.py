@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from pushd.client.auth import ExpiredTokenError, Identity, InvalidTokenError
 from pushd.client.centrifugo import presence, replies
-from pushd.client.centrifugo.client import INSUFFICIENT, Client
+from pushd.client.centrifugo.client import INSUFFICIENT, REVOKED, Client
 from pushd.client.centrifugo.commands import (
     Connect,
     History,
@@ -180,7 +180,19 @@ class CentrifugoSession(Conversation):
         if identity.user != self.identity.user:
             raise GoodbyeError(INVALID_TOKEN)
         self.identity = identity
+        self._revoke()
         return {**self._greeting(), **self._lease(BROADCAST, identity.expires_at)}
+
+    def _revoke(self) -> None:
+        """End the subscriptions that the connection's newer token no longer grants.
+
+        The pushes stand among the answers of the frame: before them may be the answer to a subscribe. A
+        subscription whose messages are still read back is refused once they are, because it is judged again.
+        """
+        for channel in self._not_granted():
+            self._leave(channel)
+            self._answers.add(self._push(channel, "unsubscribe", REVOKED))
+            self._announce(channel, "leave")
 
     def _sub_refresh(self, request: SubRefresh) -> Fields:
         channel = self._chosen(request.channel)

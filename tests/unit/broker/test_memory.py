@@ -73,7 +73,7 @@ def error(deferred: Deferred[object]) -> Exception:
     return only
 
 
-def publish_error(deferred: Deferred[None]) -> PublishError:
+def publish_error(deferred: Deferred[int]) -> PublishError:
     """Give the error a publication has failed with."""
     failed = error(deferred)
     assert isinstance(failed, PublishError)
@@ -100,7 +100,7 @@ def test_publish(broker: MemoryBroker, events: Events, clock: Clock, stats: Stat
     assert len(events.seen) == 2
     clock.advance(0)
     assert [(1, "", b"a"), (2, "x", b"b"), (2, "y", b"b")] == events.seen[2:]
-    assert (first.called, second.called, stats.published) == (True, True, 2)
+    assert (1, 2, 2) == (first.result, second.result, stats.published)
 
 
 def test_published_from_an_event(broker: MemoryBroker, events: Events, clock: Clock) -> None:
@@ -154,9 +154,10 @@ def test_stop(broker: MemoryBroker, events: Events, clock: Clock, stats: Stats) 
 def test_stopped_by_an_event(broker: MemoryBroker, events: Events, clock: Clock) -> None:
     """Stopping while messages are handed over ends it between two messages."""
     broker.publish(Publication(b"a")).addCallback(lambda _: broker.stop())
-    broker.publish(Publication(b"b"))
+    second = broker.publish(Publication(b"b"))
     clock.advance(0)
     assert (1, "", b"a") == events.seen[-1]
+    assert 0 == second.result
 
 
 def test_read(broker: MemoryBroker, events: Events) -> None:

@@ -39,9 +39,25 @@ def test_anybody_may_use_every_channel() -> None:
     assert ANYBODY.may_use("news")
 
 
+def test_an_identity_has_no_rights_by_itself() -> None:
+    """Each right is granted by a token or by the configuration."""
+    assert not Identity("42").may_use("news")
+
+
 def test_a_token_names_the_user_and_its_end() -> None:
     """A connection's token gives the user and when it ends."""
     assert Identity("42", 2000) == tokens().connection(sign(sub="42"))
+
+
+@pytest.mark.parametrize(("rights", "expected"), [(frozenset(), False), (None, True)])
+def test_the_configuration_says_what_a_token_without_channels_opens(
+    rights: frozenset[str] | None, expected: bool
+) -> None:
+    """All channels or none; a list in the token is all that it grants, even an empty one."""
+    judge = Tokens(SECRET, "", "", lambda: 1000.0, rights)
+    assert expected == judge.connection(sign()).may_use("news")
+    assert not judge.connection(sign(channels=[])).may_use("news")
+    assert judge.connection(sign(channels=["news"])).may_use("news")
 
 
 def test_a_token_may_list_the_only_channels() -> None:
@@ -51,11 +67,60 @@ def test_a_token_may_list_the_only_channels() -> None:
     assert not identity.may_use("sports")
 
 
-@pytest.mark.parametrize("channels", ["news", [1], {"news": 1}])
-def test_a_list_of_channels_that_is_none_is_refused(channels: object) -> None:
-    """Channels that are no list of names make the token invalid."""
+@pytest.mark.parametrize(
+    "channels", ["news", "", None, True, 0, 7, [1], [None], ["news", 1], [["news"]], {"news": 1}, {}]
+)
+@pytest.mark.parametrize("rights", [frozenset(), None])
+def test_a_list_of_channels_that_is_none_is_refused(rights: frozenset[str] | None, channels: object) -> None:
+    """Channels that are no list of names make the token invalid, whatever the configuration grants."""
     with pytest.raises(InvalidTokenError):
-        tokens().connection(sign(channels=channels))
+        Tokens(SECRET, "", "", lambda: 1000.0, rights).connection(sign(channels=channels))
+
+
+@pytest.mark.parametrize("channel", ["news", "", None, 7, ["news"]])
+@pytest.mark.parametrize("now", [1000.0, 3000.0])
+def test_a_subscriptions_token_opens_no_connection(channel: object, now: float) -> None:
+    """With or without a list of channels, and when its time is over, which would ask for a newer one."""
+    for more in ({}, {"channels": ["news"]}):
+        with pytest.raises(InvalidTokenError) as caught:
+            tokens(now=now).connection(sign(channel=channel, **more))
+        assert InvalidTokenError is caught.type
+
+
+@pytest.mark.parametrize("claims", [{}, {"channels": ["news"]}, {"channel": "news", "channels": ["news"]}])
+def test_a_connections_token_opens_no_subscription(claims: dict[str, object]) -> None:
+    """A token of both kinds is of neither."""
+    for channel in ("news", ""):
+        with pytest.raises(InvalidTokenError):
+            tokens().subscription(sign(sub="42", **claims), channel, "42")
+
+
+@pytest.mark.parametrize(
+    ("typ", "connects", "subscribes"),
+    [
+        ("JWT", True, True),
+        ("at+jwt", True, True),
+        ("pushd-connection+jwt", True, False),
+        ("pushd-subscription+jwt", False, True),
+        ("application/Pushd-Subscription+JWT", False, True),
+        (7, False, False),
+    ],
+)
+def test_a_type_may_tell_the_kinds_apart(typ: Any, connects: bool, subscribes: bool) -> None:
+    """RFC 8725 section 3.11. What names neither kind says nothing."""
+
+    def opens(**claims: object) -> bool:
+        token = jwt.encode({"exp": 2000, **claims}, SECRET, headers={"typ": typ})
+        try:
+            if "channel" in claims:
+                tokens().subscription(token, "news", "")
+            else:
+                tokens().connection(token)
+        except InvalidTokenError:
+            return False
+        return True
+
+    assert (connects, subscribes) == (opens(), opens(channel="news"))
 
 
 def test_a_token_whose_time_is_over_has_expired() -> None:

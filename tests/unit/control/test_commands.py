@@ -208,11 +208,52 @@ def test_an_unknown_first_line() -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize(
-    "line", ["GET / HTTP/1.1", "POST /x HTTP/1.0", "Host: 127.0.0.1:8291", "Content-Length: 1"]
+    "line",
+    [
+        b"GET / HTTP/1.1",
+        b"POST /x HTTP/1.0",
+        b"M-SEARCH * HTTP/1.1",
+        b"brew /pot http/1.1 ",
+        b"GET /\xe9 HTTP/2",
+        b"PRI * HTTP/2.0",
+        b"HTTP/1.1 200 OK",
+        b"Host: 127.0.0.1:8291",
+        b"Content-Length: 1",
+        b"Sec-CH-UA-Mobile: ?0",
+        b"X_1!:",
+        b"X-Name: \xe9",
+        b"send: 222 a",
+    ],
 )
-def test_http(line: str, first: bool) -> None:
-    """What looks like a browser's request is hung up on, wherever it stands."""
-    assert HANG_UP == commands().run(line.encode(), first=first)
+def test_http(line: bytes, first: bool) -> None:
+    """What looks like a request or a header is hung up on, whatever the method, wherever it stands."""
+    assert HANG_UP == commands().run(line, first=first)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{command} {version}"
+        for command in ("broadcast /text", "SEND /222", "kick 1", "status /", "help", "quit /", "clients")
+        for version in ("HTTP/1.1", "HTTP/1.0", "http/2", "HTTP/1.1  ")
+    ],
+)
+def test_a_command_that_may_be_a_request(line: str, first: bool) -> None:
+    """A page may choose a command for its method: it is not done, and as a first line it ends the session."""
+    client = FakeClient(1)
+    outcome = commands(client).run(line.encode(), first=first)
+    assert isinstance(outcome, Reply)
+    assert (501, first, []) == (outcome.code, outcome.closes, client.closed)
+    assert "HTTP" in outcome.lines[0]
+
+
+@pytest.mark.parametrize("text", ["we speak HTTP/1.1 now", "Host: x", "xHTTP/1.1", "HTTP/x"])
+def test_texts_about_http(text: str) -> None:
+    """A text that does not end like a request is sent."""
+    assert Publish(Publication(text.encode()), "sent to every client of every instance") == run(
+        f"broadcast {text}"
+    )
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -128,6 +128,61 @@ def test_a_browser() -> None:
     assert [] == port.published
 
 
+@pytest.mark.parametrize("method", ["broadcast", "send", "kick", "status", "quit", "help", "Broadcast"])
+@pytest.mark.parametrize("version", [b"1.1", b"1.0", b"2.0"])
+def test_a_browser_that_chose_a_command_for_its_method(method: str, version: bytes) -> None:
+    """Nothing of its connection is done, in one segment or byte by byte; it is told why."""
+    request = b"%b /1 HTTP/%b\r\nHost: rebound.example:8291\r\nAccept: */*\r\n\r\nbroadcast owned\r\nquit\r\n"
+    for size in (1000, 1):
+        port = ControlPort(FakeClient(1))
+        peer = port.connect()
+        data = request % (method.encode(), version)
+        answers = [peer.say(data[start : start + size]) for start in range(0, len(data), size)]
+        assert b"".join(answers).startswith(b"501 not done: the line ends like a request of HTTP")
+        assert 1 == b"".join(answers).count(b"\r\n")
+        assert (True, []) == (peer.ended, port.published)
+
+
+def test_a_text_with_lines_of_http() -> None:
+    """In the lines of a text they are a text: only a session that began with a command comes to one."""
+    port = ControlPort()
+    peer = port.connect()
+    assert PROMPT == peer.say(b"broadcast\nHost: x\nGET / HTTP/1.1\n.\n")[: len(PROMPT)]
+    assert [Publication(b"Host: x\nGET / HTTP/1.1")] == port.published
+    port.confirms[0].callback(None)
+    assert SENT == peer.hear()
+    assert b"" == peer.say(b"Host: x\nbroadcast owned\n")
+    assert (True, 1) == (peer.ended, len(port.published))
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 32,
+        b"\x16",
+        b"\x16\x03\x01\nbroadcast owned\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nbroadcast owned\n",
+        b"\x00\x00\x12\x04\nbroadcast owned\n",
+    ],
+)
+def test_a_peer_that_speaks_tls_or_http_2(beginning: bytes) -> None:
+    """It is hung up on as soon as it says so; a record of TLS may have no end of a line."""
+    port = ControlPort()
+    peer = port.connect()
+    peer.say(beginning)
+    peer.say(b"\nbroadcast owned\n")
+    assert (True, []) == (peer.ended, port.published)
+
+
+def test_a_byte_of_tls_within_a_line() -> None:
+    """It counts at the very beginning only."""
+    port = ControlPort()
+    peer = port.connect()
+    peer.say(b"broadcast a")
+    peer.say(b"\x16b\n")
+    assert [Publication(b"a\x16b")] == port.published
+
+
 def test_a_line_too_long() -> None:
     """A line beyond 16 KiB ends the session, as soon as it is that long."""
     peer = ControlPort().connect()

@@ -114,13 +114,16 @@ def publish(site: Site) -> list[Any]:
 
 
 def test_what_is_published_is_confirmed(site: Site) -> None:
-    """By the broker, and then counted."""
+    """By the broker, which is counted; the publisher is answered once the consumer has delivered it."""
     site.start()
     outcome = publish(site)
     [published] = site.publishing.methods(Basic.Publish)
     assert ("x", []) == (published.exchange, outcome)
     site.publishing.say(Basic.Ack(1), channel=2)
-    assert ([None], 1) == (outcome, site.stats.published)
+    assert ([], 1) == (outcome, site.stats.published)
+    [sent] = [each for each in site.publishing.received if isinstance(each, Header)]
+    site.consuming.protocol.dataReceived(site.consuming.delivery(b"x", sent.properties, tag=1))
+    assert ([1], [(1, b"x")]) == (outcome, site.heard.told("message"))
 
 
 def test_what_reaches_no_queue(site: Site) -> None:

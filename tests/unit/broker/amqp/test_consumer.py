@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.exclusive import ExclusiveConsumer
 from pushd.broker.amqp.intake import Intake
@@ -28,6 +29,7 @@ class Rig:
         self.stats = Stats()
         self.node = FakeNode()
         self.heard = Heard()
+        self.arrivals = Arrivals(self.clock, Random(1))
         self.consumer = ExclusiveConsumer(
             Random(1),
             clock=self.clock,
@@ -35,6 +37,7 @@ class Rig:
             section=Broker(exchange="x", queue="exclusive", prefetch=8),
             intake=Intake(self.stats),
             backoff=Backoff(Random(1), 1, 1),
+            arrivals=self.arrivals,
             complaints=Complaints(),
         )
 
@@ -219,3 +222,18 @@ def test_rebind_before_the_start() -> None:
     rig = Rig()
     rig.consumer.rebind()
     assert ([], "connecting") == (rig.node.links, rig.consumer.trouble)
+
+
+def test_a_publisher_hears_of_its_delivery(rig: Rig) -> None:
+    """After the message has been told; also when the message is dropped, or its properties cannot be read."""
+    seen: list[tuple[int, int]] = []
+    for correlation_id in ("a", "b", "c"):
+        arrived = rig.arrivals.expect(correlation_id)
+        arrived.addCallback(lambda offset: seen.append((offset, len(rig.heard.told("message")))))
+    rig.deliver(1, correlation_id="a")
+    rig.channel.deliver(2, "", None, b"x")
+    rig.deliver(3, correlation_id="b", content_type="application/x-java-serialized-object")
+    assert [(1, 1), (0, 1)] == seen
+    rig.channel.lose()
+    assert [(1, 1), (0, 1), (0, 1)] == seen
+    rig.again()

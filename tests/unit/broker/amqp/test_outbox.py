@@ -79,6 +79,22 @@ def test_returned_by_the_default_exchange(rig: Rig) -> None:
     assert Unroutable("", "q").reason == "there is no queue q"
 
 
+def test_correlation_ids_begin_with_a_prefix() -> None:
+    """The next one is known before the publication, and a returned publication is found by it."""
+    channel = FakeChannel()
+    outbox = Outbox(Clock(), channel, list[Lost]().append, "a-1-")
+    Deferred.fromCoroutine(outbox.open())
+    assert "a-1-1" == outbox.next_id
+    failures: list[object] = []
+    outbox.publish("e", "k", {}, b"x").addErrback(lambda failure: failures.append(failure.value))
+    assert ["a-1-1"] == [properties["correlation_id"] for _, _, properties, _ in channel.published]
+    assert "a-1-2" == outbox.next_id
+    channel.returned("e", "k", "a-1-1")
+    channel.settled(1, False, True)
+    assert [True] == [isinstance(failure, Unroutable) for failure in failures]
+    channel.lose()
+
+
 def test_channel_lost(rig: Rig) -> None:
     """With the channel goes what was under way: nobody knows what became of it."""
     outcome = rig.publish()

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.publisher import Publisher
 from pushd.broker.backoff import Backoff
@@ -27,11 +28,13 @@ class Rig:
         self.clock = Clock()
         self.stats = Stats()
         self.node = FakeNode()
+        self.arrivals = Arrivals(self.clock, Random(1))
         self.publisher = Publisher(
             self.clock,
             self.node.nodes,
             "x",
             self.stats,
+            arrivals=self.arrivals,
             backoff=Backoff(Random(1), 1, 1),
             complaints=Complaints(),
         )
@@ -82,7 +85,7 @@ def test_publishes(rig: Rig) -> None:
     assert [("x", "a", b"body")] == [(e, key, body) for e, key, _, body in rig.channel.published]
     assert ([], 0) == (published, rig.stats.published)
     rig.channel.settled(1, False, True)
-    assert ([None], 1, 0) == (published, rig.stats.published, rig.stats.publish_failed)
+    assert ([0], 1, 0) == (published, rig.stats.published, rig.stats.publish_failed)
 
 
 def test_what_fails_is_counted(rig: Rig) -> None:
@@ -171,3 +174,55 @@ def test_marks_of_a_new_connection(rig: Rig) -> None:
     rig.clock.advance(1)
     rig.mark("cd")
     assert 1 == len(rig.node.link.channels[2].published)
+
+
+def test_is_answered_once_it_has_come_back(rig: Rig) -> None:
+    """By the later of the confirm and the delivery, with the offset of the delivery."""
+    rig.arrivals.attached()
+    first, second = rig.publish(b"1"), rig.publish(b"2")
+    ids = [properties["correlation_id"] for *_, properties, _ in rig.channel.published]
+    rig.channel.settled(1, False, True)
+    assert [] == first
+    rig.arrivals.came(ids[0], 7)
+    assert [7] == first
+    rig.arrivals.came(ids[1], 8)
+    assert ([], 1) == (second, rig.stats.published)
+    rig.channel.settled(2, False, True)
+    assert ([8], 2) == (second, rig.stats.published)
+    rig.arrivals.detached()
+
+
+def test_what_is_confirmed_is_answered_without_a_delivery(rig: Rig) -> None:
+    """After a bounded time: it is a success, and the broker holds it."""
+    rig.arrivals.attached()
+    outcome = rig.publish()
+    rig.channel.settled(1, False, True)
+    rig.clock.advance(4.9)
+    assert [] == outcome
+    rig.clock.advance(0.1)
+    assert [0] == outcome
+    rig.clock.advance(10)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_is_not_confirmed_fails_at_once(rig: Rig, taken: bool) -> None:
+    """A failure waits for no delivery, and leaves nothing behind that would."""
+    rig.arrivals.attached()
+    outcome = rig.publish(b"x", *([] if taken else ["a" * 256]))
+    if taken:
+        rig.channel.settled(1, False, False)
+    assert [True] == [isinstance(each, PublishError) for each in outcome]
+    assert not rig.arrivals._waiters
+    rig.arrivals.detached()
+    rig.clock.advance(10)
+
+
+def test_correlation_ids_of_two_connections_differ(rig: Rig) -> None:
+    """A delivery of the last connection's publication answers nobody on the next one."""
+    rig.publish()
+    [(*_, properties, _)] = rig.channel.published
+    rig.node.link.lose()
+    rig.clock.advance(1)
+    rig.publish()
+    [(*_, again, _)] = rig.channel.published
+    assert properties["correlation_id"] != again["correlation_id"]

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from pushd.broker.amqp.arrivals import Arrivals
 from pushd.broker.amqp.complaints import Complaints
 from pushd.broker.amqp.faults import Lost
 from pushd.broker.amqp.intake import Intake
@@ -56,6 +57,7 @@ class Rig:
         self.node = FakeNode()
         self.marks: Any = Marks()
         self.heard = Heard()
+        self.arrivals = Arrivals(self.clock, Random(1))
         self.consumer = StreamConsumer(
             self.marks,
             600,
@@ -65,6 +67,7 @@ class Rig:
             section=Broker(exchange="x", stream="s", prefetch=4),
             intake=Intake(self.stats),
             backoff=Backoff(Random(1), 1, 1),
+            arrivals=self.arrivals,
             complaints=Complaints(),
         )
 

@@ -27,11 +27,17 @@ __all__ = ["Server", "Talk", "Vouchers", "frames", "objects", "uni"]
 
 
 class Vouchers:
-    """Tokens in plain words: ``user[:channel]``, with ``old`` and ``bad`` for users; they end at 2000."""
+    """Tokens in plain words: ``user[:channel]``, with ``old`` and ``bad`` for users; they end at 2000.
+
+    A connection's token may list its channels, ``user=a,b``.
+    """
 
     def connection(self, token: str) -> Identity:
-        """Tell who it is; ``only`` may use one channel."""
+        """Tell who it is; ``only`` may use one channel, and a user without a list all of them."""
         self._judge(token)
+        user, listed, names = token.partition("=")
+        if listed:
+            return Identity(user, 2000.0, frozenset(names.split(",")))
         return Identity(token, 2000.0, frozenset({"open"}) if token == "only" else None)
 
     def subscription(self, token: str, channel: str, user: str) -> float:

@@ -11,7 +11,7 @@ from pushd.client.centrifugo.uni import UniSseSession, admit, resumed
 from pushd.disconnect import SHUTDOWN
 from pushd.message import BROADCAST, Message, Position
 from tests.support.log import logged
-from tests.unit.client.centrifugo.talk import Server, Talk, objects, uni
+from tests.unit.client.centrifugo.talk import Server, Talk, Vouchers, objects, uni
 from tests.unit.client.centrifugo.test_uni import wanting
 
 OLD = {"recover": True, "epoch": "e1", "offset": 3}
@@ -54,6 +54,17 @@ def test_the_answer_waits() -> None:
     standing = answer["subscribe"]
     assert ([4, 6, 9, 10], 3, True) == (offsets(standing), standing["offset"], standing["recovered"])
     assert ({"x"}, {"stream": 1}) == (talk.session.channels, server.stats.resumes)
+
+
+def test_a_narrower_token_refuses_what_is_being_read_back() -> None:
+    """The subscription is judged by the token that the connection has when it begins."""
+    server = forgetful(auth=Vouchers())
+    talk = server.connected(token="anna")
+    assert [] == subscribing(talk)
+    assert "refresh" in talk.ask({"refresh": {"token": "anna=y"}})
+    server.hub.give(*old(4, 6))
+    assert [103] == [answer["error"]["code"] for answer in talk.heard()]
+    assert set() == talk.session.channels
 
 
 def test_it_ends_at_the_connections_level() -> None:

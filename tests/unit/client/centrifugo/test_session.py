@@ -452,6 +452,82 @@ def test_refreshing_with_a_token_that_is_over_makes_the_client_come_back_with_an
     assert "expired" == talk.end
 
 
+REVOKED = {"unsubscribe": {"code": 2000, "reason": "permission denied"}}
+
+
+def test_a_narrower_token_ends_what_it_does_not_grant() -> None:
+    """With a push whose code keeps the client from subscribing again; the channel's data is refused, too."""
+    server = Server(Vouchers(), publish=True)
+    talk = server.connected(token="anna")
+    for channel in ("x", "y"):
+        talk.subscribe(channel)
+    push, answer = talk.ask({"refresh": {"token": "anna=y"}})
+    assert {"push": {"channel": "x", **REVOKED}} == push
+    assert "refresh" in answer
+    assert ({"y"}, []) == (talk.session.channels, server.hub.channels["x"])
+    refused = [{name: {"channel": "x"}} for name in ("history", "presence", "presence_stats", "subscribe")]
+    assert [PERMISSION_DENIED] * 5 == talk.ask(*refused, publish())
+    assert "history" in talk.ask({"history": {"channel": "y"}})
+    assert "history" in talk.ask({"history": {"channel": "broadcast"}})
+
+
+def test_a_token_that_grants_as_much_ends_nothing() -> None:
+    """Nor does one that grants more, which opens channels from then on."""
+    talk = Server(Vouchers()).connected(token="anna=x")
+    talk.subscribe("x")
+    assert PERMISSION_DENIED == talk.subscribe("y")
+    assert "refresh" in talk.ask({"refresh": {"token": "anna=x,y"}})
+    assert HERE == talk.subscribe("y")
+    assert {"x", "y"} == talk.session.channels
+
+
+def test_a_subscription_with_its_own_token_outlives_a_narrower_one() -> None:
+    """That token granted the channel, at first or when it refreshed the subscription, and still does."""
+    server = Server(Vouchers())
+    talk = server.connected(token="anna")
+    talk.subscribe("x", token="anna:x")
+    talk.subscribe("y")
+    talk.ask({"sub_refresh": {"channel": "y", "token": "anna:y"}})
+    assert "refresh" in talk.ask({"refresh": {"token": "anna=z"}})
+    assert {"x", "y"} == talk.session.channels
+    server.clock.advance(200)
+    talk.wire.take()
+    talk.session.expired()
+    assert ([2501, 2501], set()) == (
+        [each["push"]["unsubscribe"]["code"] for each in talk.heard()],
+        talk.session.channels,
+    )
+
+
+def test_a_subscription_that_ends_in_its_own_frame() -> None:
+    """The client hears of its subscription before it hears of its end."""
+    talk = Server(Vouchers()).connected(token="anna")
+    subscribed, push, answer = talk.ask({"subscribe": {"channel": "x"}}, {"refresh": {"token": "anna=y"}})
+    assert ("subscribe" in subscribed, "refresh" in answer) == (True, True)
+    assert {"push": {"channel": "x", **REVOKED}} == push
+
+
+def test_others_hear_who_left_by_a_narrower_token() -> None:
+    """As they do of an unsubscribe."""
+    server = Server(Vouchers(), join_leave=True)
+    other = server.connected(token="ben")
+    other.subscribe("x")
+    talk = server.connected(token="anna")
+    talk.subscribe("x")
+    other.wire.take()
+    talk.ask({"refresh": {"token": "anna=y"}})
+    assert [{"push": {"channel": "x", "leave": {"info": {"user": "anna", "client": "c2"}}}}] == other.heard()
+
+
+def test_a_refused_refresh_of_a_subscription_changes_nothing() -> None:
+    """A token for another channel or user is no reason to end what the first one opened."""
+    talk = Server(Vouchers()).connected(token="anna=z")
+    talk.subscribe("x", token="anna:x")
+    for token in ("anna:y", "ben:x", "anna", "bad"):
+        assert PERMISSION_DENIED == talk.ask({"sub_refresh": {"channel": "x", "token": token}})
+    assert {"x"} == talk.session.channels
+
+
 def test_a_subscription_is_refreshed() -> None:
     """Its token is judged like the first one."""
     talk = Server(Vouchers()).connected(token="anna")
