@@ -17,7 +17,10 @@ from pushd.stats import Stats
 __all__ = ["Pass"]
 
 _STEP = 100
-"""Connections served in one step."""
+"""Connections served in one step, at most."""
+
+_STEP_BYTES = 1024 * 1024
+"""Bytes of bodies after which a step ends: the kernel copies them in half a millisecond."""
 
 
 class Pass:
@@ -37,7 +40,7 @@ class Pass:
 
     __slots__ = (
         "_audience", "_batch", "_everybody", "_failed", "_joined", "_next", "_of_channel", "_out", "_places",
-        "_stats", "size", "tip",
+        "_stats", "_step", "size", "tip",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +66,7 @@ class Pass:
                 self._of_channel[message.channel] = self._of_channel.get(message.channel, 0) | 1 << index
         self._audience = self._choose(channels, crowd)
         self.size = len(self._audience.connections)
+        self._step = _step(batch) if self.size > 1 else 1
         # The place of who is served next, the places of those who are no longer to be served, and, once it is
         # needed, everybody's place.
         self._next = 0
@@ -72,7 +76,7 @@ class Pass:
     def serve(self) -> Iterator[None]:
         """Write to each what concerns it, a few in each step."""
         while self._next < self.size:
-            self._serve(range(self._next, min(self._next + _STEP, self.size)))
+            self._serve(range(self._next, min(self._next + self._step, self.size)))
             yield
 
     def release(self, connection: Connection) -> bool:
@@ -139,7 +143,7 @@ class Pass:
                     sent = 0
                 if sent != size:
                     self._next = place + 1
-                    audience.connections[place].keep(data[sent:])
+                    audience.connections[place].keep(data, sent)
             except Exception:  # noqa: BLE001  # whatever it is, it ends this connection only
                 self._next = place + 1
                 self._failed(audience.connections[place])
@@ -165,3 +169,9 @@ class Pass:
             chosen = [message for index, message in enumerate(self._batch) if bits >> index & 1]
             data = self._joined[key] = encoding.join(chosen)
         return data
+
+
+def _step(batch: Sequence[Message]) -> int:
+    """Return the number of connections that a step serves: fewer the more bytes each may get."""
+    size = sum([len(message.body) for message in batch])
+    return _STEP if size * _STEP < _STEP_BYTES else max(1, _STEP_BYTES // size)

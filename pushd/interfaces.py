@@ -184,8 +184,13 @@ class Connection(Protocol):
     def protocol(self) -> str:
         """See above."""
 
-    def keep(self, data: bytes) -> None:
-        """Take what the socket did not; it leaves before all that is written later."""
+    def keep(self, data: bytes, sent: int = 0) -> None:
+        """Queue what the socket did not take; it leaves before all that is written later.
+
+        Args:
+            data: The whole of what was to be sent. Connections that wait for the same object share it.
+            sent: Bytes of ``data`` that the socket took.
+        """
 
     def write(self, data: bytes) -> bool:
         """Send; ``True`` when the kernel took it all, ``False`` when ``hub.drained`` will be called later.
@@ -236,8 +241,8 @@ class Wire(Protocol):
     def socket(self) -> Socket:
         """See above."""
 
-    def keep(self, data: bytes) -> None:
-        """See :meth:`Connection.keep`."""
+    def keep(self, data: bytes, sent: int = 0) -> None:
+        """Queue what the socket did not take, see :meth:`Connection.keep`."""
 
     def write(self, data: bytes) -> bool:
         """Send finished bytes, see :meth:`Connection.write`."""
@@ -250,6 +255,19 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """Drop the connection now."""
+
+    def pause(self) -> None:
+        """Hand no message over and read nothing until :meth:`resume`.
+
+        A session calls this while it has enough to do. Messages that were read before the pause wait, in
+        order. The peer's silence counts from :meth:`resume` on. Repeated calls have no further effect.
+        """
+
+    def resume(self) -> None:
+        """Hand messages over again.
+
+        The first one comes in a later turn of the reactor, never within this call.
+        """
 
     def stuck(self, now: float) -> float:
         """Tell for how many seconds the socket has taken nothing of what waits for it."""

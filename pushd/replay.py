@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from pushd.disconnect import SLOW
 from pushd.history import History, cut
-from pushd.interfaces import Connection
+from pushd.interfaces import Connection, Encoding
 from pushd.message import BROADCAST, Message
 from pushd.resume import Older, Readers
 from pushd.stats import Stats
@@ -27,6 +27,9 @@ __all__ = ["Replay"]
 
 _TIMES = 3
 """How often the broker is asked for one that comes back: memory may forget more before it is served."""
+
+_LARGE = 65536
+"""Bytes of a body that is never large, however short chunks are: that much is copied for each client."""
 
 _by_offset = attrgetter("offset")
 
@@ -78,6 +81,8 @@ class Replay:
         # Those of them whose socket is full.
         self._full: set[Connection] = set()
         self._older: dict[Connection, Older] = {}
+        # The last large message that was written in each encoding, and its bytes.
+        self._large: dict[Encoding, tuple[Message, bytes]] = {}
 
     def expect(self, connection: Connection) -> None:
         """It comes back: until it is at the tip it gets every message, whatever the policy."""
@@ -120,6 +125,7 @@ class Replay:
         self._full.clear()
         self._returning.clear()
         self._older.clear()
+        self._large.clear()
         return ready
 
     def _run(self) -> Iterator[None]:
@@ -146,9 +152,10 @@ class Replay:
             self._returning.pop(connection, None)
             self._arrived(connection)
         else:
+            found = self._without_large(found)
             connection.cursor = found[-1].offset
             self._stats.deliveries += len(found)
-            if connection.write(connection.encoding.join(found)):
+            if connection.write(self._bytes(connection.encoding, found)):
                 self.add(connection)
             else:
                 self._stats.slow += 1
@@ -167,6 +174,25 @@ class Replay:
         if self._slow_clients == "latest" and connection not in self._returning:
             return self._history.newest(connection.cursor, tip, channels)
         return self._history.since(connection.cursor, tip, channels, self._chunk)
+
+    def _without_large(self, found: list[Message]) -> list[Message]:
+        """Leave a large message at the end of a chunk for the next one: alone, its bytes fit every client."""
+        if len(found) > 1 and self._is_large(found[-1]) and found[-1].offset != found[-2].offset:
+            return found[:-1]
+        return found
+
+    def _bytes(self, encoding: Encoding, found: list[Message]) -> bytes:
+        """Return the bytes of a chunk; clients that wait for the same large message share them."""
+        if len(found) > 1 or not self._is_large(found[0]):
+            return encoding.join(found)
+        message, data = self._large.get(encoding, (None, b""))
+        if message is not found[0]:
+            data = encoding.join(found)
+            self._large[encoding] = (found[0], data)
+        return data
+
+    def _is_large(self, message: Message) -> bool:
+        return len(message.body) > max(self._chunk, _LARGE)
 
     def _fell_off(self, connection: Connection) -> None:
         if self._returning.get(connection):

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from pushd.client.admission import Admission
 from pushd.client.deadlines import Deadlines
+from pushd.client.input import InputQueue
 from pushd.client.session import Session
 from pushd.disconnect import INTERNAL_ERROR, SILENT, SLOW
 from pushd.interfaces import Socket, Wire
@@ -33,6 +34,7 @@ class Lifecycle:
         clock: Tells the time.
         stats: Counts.
         admission: Told who has left.
+        inputs: Serves what clients send and is too much for one turn.
         handshake_timeout: Seconds for a request, and for what a protocol demands before anything else.
         close_timeout: Seconds for an end that waits for the peer.
         buffered_bytes: See :class:`pushd.client.transport.Outlet`.
@@ -48,6 +50,7 @@ class Lifecycle:
         clock: IReactorTime,
         stats: Stats,
         admission: Admission,
+        inputs: InputQueue,
         *,
         handshake_timeout: float,
         close_timeout: float,
@@ -56,6 +59,7 @@ class Lifecycle:
         self.clock = clock
         self.stats = stats
         self.admission = admission
+        self.inputs = inputs
         self.buffered_bytes = buffered_bytes
         self.requests = Deadlines(clock, handshake_timeout)
         self.greetings = Deadlines(clock, handshake_timeout)
@@ -104,10 +108,9 @@ class Carrier(Wire):
         """The outlet's own."""
         return self.transport.socket
 
-    @property
-    def keep(self) -> Callable[[bytes], None]:
-        """The outlet's own."""
-        return self.transport.keep
+    def keep(self, data: bytes, sent: int = 0) -> None:
+        """Queue what the socket did not take, see :meth:`pushd.interfaces.Connection.keep`."""
+        self.transport.keep(data, sent)
 
     @property
     def write(self) -> Callable[[bytes], bool]:

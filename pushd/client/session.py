@@ -69,9 +69,9 @@ class Session:
     def received(self, payload: bytes, *, binary: bool) -> None:
         """Take one whole message from the client."""
 
-    def keep(self, data: bytes) -> None:
-        """See :class:`pushd.interfaces.Connection`."""
-        self.wire.keep(data)
+    def keep(self, data: bytes, sent: int = 0) -> None:
+        """Queue what the socket did not take, see :meth:`pushd.interfaces.Connection.keep`."""
+        self.wire.keep(data, sent)
 
     def congested(self) -> None:
         """The socket did not take everything; a session that has joined is not served until it has."""

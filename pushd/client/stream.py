@@ -72,6 +72,11 @@ class HttpStream(Carrier, Protocol):  # type: ignore[misc]  # its transport is a
     def dataReceived(self, data: bytes) -> None:  # nothing more was asked
         """Drop what a client says that was to listen."""
 
+    def pause(self) -> None:
+        """Do nothing: no message is ever handed over."""
+
+    resume = pause
+
     def ping(self) -> None:
         """Send a comment (HTML Living Standard, section 9.2.6)."""
         self.transport.write(b":\n\n")

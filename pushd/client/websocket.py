@@ -4,7 +4,8 @@ The only importer of Autobahn. The edge has read the request, and strictly; so t
 and Autobahn begins with an open connection: frames, fragments, control frames and the closing handshake are
 its work. What it would copy into every connection is read at the factory (options) or stands here once, as
 attributes of the class (a fresh state, counters nobody asks for); an instance carries only what differs.
-Pings and deadlines are the sweep's business.
+Pings and deadlines are the sweep's business. The budget of what a
+connection may send is the business of :mod:`pushd.client.budgeted`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Any, TypeVar
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 
+from pushd.client.budgeted import BudgetedInput
 from pushd.client.lifecycle import Carrier, Lifecycle
 from pushd.client.session import Session
 from pushd.client.transport import outlet_for
@@ -98,8 +102,8 @@ def _without_copies(protocol: _Protocol) -> _Protocol:
 
 
 @_without_copies
-class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
-    """One WebSocket. Of ours it has ``session`` alone: the rest of its namespace is Autobahn's."""
+class WebSocket(BudgetedInput, Carrier, WebSocketServerProtocol):  # type: ignore[misc]
+    """One WebSocket. Apart from ``session`` and the budgeted input, its namespace is Autobahn's."""
 
     # The state of a connection that was just opened.
     state = WebSocketServerProtocol.STATE_OPEN
@@ -115,8 +119,6 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
     wasMaxFramePayloadSizeExceeded = wasMaxMessagePayloadSizeExceeded = False
     log: Any = _Silence()
     trafficStats: Any = _Uncounted()
-
-    answers = True
 
     maxMessagePayloadSize: int
     _isMessageCompressed: bool
@@ -139,25 +141,43 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
         """Take bytes; all of Autobahn and of a session that is not told otherwise runs inside of this."""
         if self.session is not None:
             self.session.heard_at = self.factory.life.clock.seconds()
-        if self.state != self.STATE_CLOSED:
-            self.data += data
-            self.guarded(self.consumeData)
+        if self.state == self.STATE_CLOSED:
+            return
+        self.take_in(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Drop the input that waits, because the connection is gone."""
+        super().connectionLost(reason)
+        self.forget()
 
     # What Autobahn tells.
 
+    def onMessageBegin(self, isBinary: bool) -> None:  # noqa: FBT001  # as Autobahn calls it
+        """Begin a message. The payload of a message with one frame is never copied."""
+        super().onMessageBegin(isBinary)
+        self.message_data = b""
+
     def onMessageFrameData(self, payload: bytes) -> None:
-        """Keep a part of a message; of empty ones, which count for nothing, there may be any number."""
-        if payload:
-            super().onMessageFrameData(payload)
+        """Append a part of a message to one buffer, because a message may have very many tiny parts."""
+        if not self.message_data:
+            self.message_data = payload
+        elif payload:
+            if isinstance(self.message_data, bytes):
+                self.message_data = bytearray(self.message_data)
+            self.message_data += payload
+
+    def onMessageFrameEnd(self) -> None:
+        """Do nothing: the payload has been appended already."""
 
     def onMessageEnd(self) -> None:
         """Pass a message on, once it is known to be what it says it is."""
-        payload, self.message_data = b"".join(self.message_data), None
+        payload, self.message_data = bytes(self.message_data), None
         if self.failedByMe or self.session is None:
             return
         try:
             if self._isMessageCompressed:
                 payload = inflate(payload, self.maxMessagePayloadSize)
+            self.factory.life.inputs.charge(len(payload))
             if not self.message_is_binary:
                 payload.decode()
         except tuple(_FAULTS) as error:
@@ -186,12 +206,23 @@ class WebSocket(Carrier, WebSocketServerProtocol):  # type: ignore[misc]
         self.over()
         self.transport.loseConnection()
 
+    def over(self) -> None:
+        """End the session. Input that it has paused goes on, because the peer's close frame must be read."""
+        super().over()
+        if self.held:
+            self.resume()
+
     # What a session asks.
 
     def ping(self) -> None:
         """Send a ping frame, the same for all."""
         if self.state == self.STATE_OPEN:
             self.transport.write(_PING)
+
+    def abort(self) -> None:
+        """Drop the connection and the waiting input now."""
+        self.state = self.STATE_CLOSED
+        super().abort()
 
     def close(self, disconnect: Disconnect) -> None:
         """Send a close frame, see :meth:`pushd.interfaces.Wire.close`."""

@@ -10,6 +10,7 @@ from typing import Self
 from pushd.client.address import Proxies
 from pushd.client.admission import Admission, Bucket
 from pushd.client.edge import Edge
+from pushd.client.input import InputQueue
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.origin import Origins
 from pushd.client.reception import Reception
@@ -74,6 +75,7 @@ def _lifecycle(core: Core, proxies: Proxies) -> Lifecycle:
         core.reactor,
         core.stats,
         admission,
+        InputQueue(core.turns),
         handshake_timeout=limits.handshake_timeout,
         close_timeout=limits.close_timeout,
         # What a client gets at once when it comes back is no sign of slowness.

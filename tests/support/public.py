@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from twisted.internet.task import Clock
 
 from pushd.client.admission import Admission, Bucket
+from pushd.client.input import InputQueue
 from pushd.client.lifecycle import Lifecycle
 from pushd.client.session import Session
 from pushd.client.stream import HttpStreams, Stream
 from pushd.stats import Stats
+from pushd.turns import Turns
 from tests.support.line import Line
 from tests.support.roster import NoEncoding
 from tests.support.still_hub import StillHub
@@ -117,6 +119,7 @@ class Shop:
             self.clock,
             self.stats,
             self.admission,
+            InputQueue(Turns(self.clock, self.stats)),
             handshake_timeout=5.0,
             close_timeout=3.0,
             buffered_bytes=buffered_bytes,

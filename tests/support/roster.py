@@ -46,7 +46,7 @@ class FakeClient:
         """Take everything."""
         return len(data)
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: bytes, sent: int = 0) -> None:
         """Never have to."""
 
     def write(self, data: bytes) -> bool:

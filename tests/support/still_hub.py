@@ -25,6 +25,7 @@ class FakeWire:
         self.sent: list[bytes] = []
         self.ends: list[Disconnect] = []
         self.pings = 0
+        self.paused = False
         self.socket = self
 
     def send(self, data: bytes) -> int:
@@ -32,7 +33,7 @@ class FakeWire:
         self.sent.append(data)
         return len(data) if self.open else 0
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: bytes, sent: int = 0) -> None:
         """Remember nothing more."""
 
     def write(self, data: bytes) -> bool:
@@ -50,6 +51,14 @@ class FakeWire:
 
     def abort(self) -> None:
         """Be gone."""
+
+    def pause(self) -> None:
+        """Remember it."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Remember it."""
+        self.paused = False
 
     def stuck(self, now: float) -> float:
         """Never."""

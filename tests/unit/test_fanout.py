@@ -53,6 +53,7 @@ class Reader:
         self.socket = self
         self.written: list[bytes] = []
         self.kept: list[bytes] = []
+        self.kept_of: list[bytes] = []
         self.room = 1_000_000
         self.error: Exception | None = None
         self.when_full: Callable[[], object] = int
@@ -65,9 +66,10 @@ class Reader:
         self.written.append(taken)
         return len(taken)
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: bytes, sent: int = 0) -> None:
         """Take the rest."""
-        self.kept.append(data)
+        self.kept.append(data[sent:])
+        self.kept_of.append(data)
         self.when_full()
 
     def write(self, data: bytes) -> bool:
@@ -141,6 +143,18 @@ def test_a_few_in_each_step() -> None:
     readers = [Reader(Joining()) for _ in range(250)]
     sent = Sent([Message(1, BROADCAST, b"x")], readers)
     assert [100, 200, 250] == [sum(len(reader.written) for reader in readers) for _ in sent.steps]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "step"), [([10_000], 100), ([20_000] * 2, 26), ([300_000, 100_000], 2), ([20_000_000], 1)]
+)
+def test_large_messages(bodies: list[int], step: int) -> None:
+    """A step serves fewer connections the more bytes each of them gets, down to one connection."""
+    readers = [Reader(Joining()) for _ in range(120)]
+    batch = [Message(place, BROADCAST, bytes(size)) for place, size in enumerate(bodies)]
+    sent = Sent(batch, readers)
+    next(sent.steps)
+    assert step == sum(len(reader.written) for reader in readers)
 
 
 def test_channels() -> None:
@@ -254,6 +268,17 @@ def test_a_socket_that_takes_a_part() -> None:
     reader.room = 1
     Sent([Message(5, BROADCAST, b"abc")], [reader]).whole()
     assert ([b"a"], [b"bc"]) == (reader.written, reader.kept)
+
+
+def test_what_full_sockets_keep_is_shared() -> None:
+    """Each connection is given the whole bytes and an offset, and no rest of its own."""
+    encoding = Joining()
+    readers = [Reader(encoding) for _ in range(3)]
+    for room, reader in enumerate(readers):
+        reader.room = room
+    Sent([Message(5, BROADCAST, b"abc")], readers).whole()
+    assert [[b"abc"], [b"bc"], [b"c"]] == [reader.kept for reader in readers]
+    assert 1 == len({id(reader.kept_of[0]) for reader in readers})
 
 
 def test_what_a_full_socket_brings_about() -> None:

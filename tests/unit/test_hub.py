@@ -77,7 +77,7 @@ class Reader:
         self.written.append(data)
         return len(data)
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: bytes, sent: int = 0) -> None:
         """Take it all the same, and tell."""
         self.written.append(data)
         self._world.hub.congested(self)

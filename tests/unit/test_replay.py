@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from pushd.disconnect import INTERNAL_ERROR, SHUTDOWN, SLOW
 from pushd.interfaces import ReadError
-from pushd.message import Position
+from pushd.message import Message, Position
 from tests.support.log import logged
-from tests.unit.test_hub import Reader, World
+from tests.unit.test_hub import Reader, Words, World
 
 
 def forgetful(last: int = 9, **settings: object) -> World:
@@ -46,6 +48,48 @@ def test_a_chunk_at_a_time() -> None:
     world.give()
     assert [b"2 3", b"4 5", b"6 7", b"8 9"] == reader.written
     assert not reader.waiting
+
+
+class Fresh(Words):
+    """Makes new bytes each time."""
+
+    def join(self, messages: Sequence[Message]) -> bytes:
+        """Give a copy."""
+        return bytes(bytearray(super().join(messages)))
+
+
+def test_a_large_message_is_there_once() -> None:
+    """Clients that come back from different places are given the same object, after what is before it."""
+    world, fresh = World(), Fresh()
+    large = bytes(100_000)
+    for offset, body in enumerate([b"1", b"2", large, b"4", large], start=1):
+        world.tell(offset, "a", body)
+        world.now()
+    readers = [world.join("a", after=after) for after in (0, 1, 2, 0)]
+    for reader in readers:
+        reader.encoding = fresh
+    world.now()
+    assert [b"1 2", large, b"4", large] == readers[0].written
+    assert [b"2", large, b"4", large] == readers[1].written
+    shared = [reader.written[-3] for reader in readers]
+    assert [large, b"4", large] == readers[2].written
+    assert [b"1 2", large, b"4", large] == readers[3].written
+    assert 1 == len({id(data) for data in shared})
+    world.hub.reset(5)
+    assert not world.hub._replay._large
+
+
+def test_a_large_message_on_two_channels() -> None:
+    """What has one offset stays together."""
+    world = World()
+    large = bytes(100_000)
+    world.tell(1, "a", b"1")
+    world.tell(1, "b", large)
+    world.now()
+    reader = world.join("a", "b", after=0)
+    world.now()
+    assert 1 == len(reader.written)
+    assert {b"1 " + large, large + b" 1"} > set(reader.written)
 
 
 def test_a_full_socket_waits() -> None:

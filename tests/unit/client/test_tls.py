@@ -127,6 +127,27 @@ def test_order_holds_behind_tls(server: Server) -> None:
     assert server.session.write(b"again")
 
 
+def test_a_flood_behind_tls(server: Server) -> None:
+    """What TLS goes on to decipher waits behind what was not served at once, in order."""
+    server.say(UPGRADE)
+    frames = [b"%d" % number for number in range(8000)]
+    server.say(b"".join(client_frame(1, frame) for frame in frames))
+    assert frames == [payload for payload, _ in server.session.messages]
+
+
+def test_a_large_message_behind_tls(server: Server) -> None:
+    """It is enciphered piece by piece, as the client reads: what waits of it is what all others have, too."""
+    server.say(UPGRADE)
+    server.hear(100)
+    data = bytes(range(256)) * 4000
+    assert not server.session.write(data)
+    outlet = server.session.wire.transport
+    assert outlet._waiting.size > 900_000
+    assert outlet._waiting._buffers[0].obj is data
+    assert data == server.hear(len(data))
+    assert server.session.write(b"again")
+
+
 def test_a_close_ends_a_connection_behind_tls(server: Server) -> None:
     """As everywhere: close frame, answer, end."""
     server.say(UPGRADE)

@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 
+from pushd.client.sendqueue import PIECE
 from pushd.client.transport import Outlet, TransportOutlet, outlet_for
 from tests.support.line import Line
 
@@ -83,7 +84,7 @@ def test_what_the_socket_was_given_by_somebody_else(line: Line) -> None:
     outlet, owner = outlet_of(line, limit=1_000_000)
     data = bytes(range(256)) * 1000
 
-    outlet.keep(data[outlet.socket.send(data) :])
+    outlet.keep(data, outlet.socket.send(data))
     assert not outlet.write(b"later")
     assert data + b"later" == line.hear_all()
     assert (1, 1) == (owner.congestions, owner.drains)
@@ -94,10 +95,52 @@ def test_what_waits_is_not_copied_by_what_is_added(line: Line) -> None:
     outlet, _ = outlet_of(line, limit=10_000_000)
     outlet.write(b"x" * 1_000_000)
     outlet.write(b"first")
-    kept = outlet._backlog
+    assert outlet._waiting
+    kept = outlet._waiting._buffers[-1]
     outlet.write(b"second")
-    assert kept is outlet._backlog
+    assert kept is outlet._waiting._buffers[-1]
     assert line.hear_all().endswith(b"xfirstsecond")
+
+
+def test_clients_that_do_not_read_share_what_waits() -> None:
+    """A large message is there once, not once for each; what differs is how much of it has left."""
+    lines = [Line() for _ in range(20)]
+    outlets = [outlet_of(line)[0] for line in lines]
+    data = bytes(2_000_000)
+    for place, outlet in enumerate(outlets):
+        if place % 2:
+            outlet.keep(data, outlet.socket.send(data))
+        else:
+            outlet.write(data)
+    lines[0].hear_all()
+    held = [outlet._waiting._buffers[0] for outlet in outlets[1:] if outlet._waiting]
+    assert 19 == len(held)
+    assert all(isinstance(view, memoryview) and view.obj is data for view in held)
+    for line in lines:
+        line.close()
+
+
+def test_a_large_message_leaves_piece_by_piece(line: Line) -> None:
+    """Twisted is handed every byte once, in pieces; nothing is handed over with all that follows it."""
+    outlet, _ = outlet_of(line)
+    handed: list[int] = []
+    write = line.transport.write
+    line.transport.write = lambda data: (handed.append(len(data)), write(data))
+    data = bytes(range(256)) * 8000
+    sent = outlet.socket.send(data)
+    outlet.keep(data, sent)
+    assert data == line.hear_all()
+    assert {PIECE} == set(handed[:-1])
+    assert len(data) - sent == sum(handed)
+
+
+def test_reading_pauses_and_goes_on(line: Line) -> None:
+    """The socket is not looked at meanwhile."""
+    outlet, _ = outlet_of(line)
+    outlet.pause_reading()
+    assert line.transport not in line.reactor.readers
+    outlet.resume_reading()
+    assert line.transport in line.reactor.readers
 
 
 def test_order_holds_with_a_slow_reader(line: Line) -> None:
@@ -278,6 +321,82 @@ def test_there_is_no_short_way_around_a_transport() -> None:
     assert 0 == outlet.socket.send(b"hello")
     outlet.keep(b"hello")
     assert b"hello" == transport.value()
+
+
+class Tight(Wrapped):
+    """A transport that is full after each piece, as TLS is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[int] = []
+
+    def write(self, data: bytes) -> None:
+        """Take it, and no more."""
+        super().write(data)
+        self.pieces.append(len(data))
+        if self.producer is not None and len(data) >= PIECE:
+            self.producer.pauseProducing()
+
+
+def tight(limit: int = LIMIT) -> tuple[Tight, TransportOutlet, Owner]:
+    """Make the outlet of a tight transport."""
+    transport, owner = Tight(), Owner()
+    outlet = outlet_for(transport, owner, limit)
+    assert isinstance(outlet, TransportOutlet)
+    return transport, outlet, owner
+
+
+def test_a_transport_gets_a_piece_at_a_time() -> None:
+    """A large message is not handed over, and encrypted, at once; what waits of it is shared."""
+    transport, outlet, owner = tight(limit=1_000_000)
+    data = bytes(range(256)) * 1000
+    assert not outlet.write(data)
+    assert ([PIECE], 1, 0) == (transport.pieces, owner.congestions, owner.drains)
+    assert outlet._waiting
+    view = outlet._waiting._buffers[0]
+    assert isinstance(view, memoryview)
+    assert view.obj is data
+    assert not outlet.write(b"later")
+    for _ in range(3):
+        assert not owner.drains
+        outlet.resumeProducing()
+    assert [PIECE, PIECE, PIECE, 256_000 - 3 * PIECE, 5] == transport.pieces
+    assert (data + b"later", 1, 1) == (transport.value(), owner.congestions, owner.drains)
+    assert outlet.write(b"again")
+
+
+def test_a_transport_that_takes_nothing_bounds_what_waits() -> None:
+    """One write may be larger than the limit; what is added to it is counted."""
+    _, outlet, owner = tight(limit=PIECE)
+    outlet.write(bytes(2 * PIECE))
+    assert [0.0, 6.0] == [outlet.stuck(now) for now in (2.0, 8.0)]
+    outlet.write(b"!")
+    assert (1, 1) == (owner.congestions, owner.overflows)
+    outlet.resumeProducing()
+    assert [0.0, 1.0] == [outlet.stuck(now) for now in (9.0, 10.0)]
+
+
+def test_a_transport_ends_when_it_has_been_given_all() -> None:
+    """The end waits for all pieces, and nothing is written after it was asked for."""
+    transport, outlet, owner = tight()
+    outlet.write(bytes(2 * PIECE + 1))
+    outlet.loseConnection()
+    outlet.write(b"too late")
+    outlet.resumeProducing()
+    assert not transport.disconnecting
+    outlet.resumeProducing()
+    assert (2 * PIECE + 1, True, 0) == (len(transport.value()), transport.disconnecting, owner.drains)
+    outlet.resumeProducing()
+    assert not outlet.write(b"too late")
+
+
+def test_a_transport_is_read_or_not() -> None:
+    """It pauses what it reads from."""
+    transport, outlet, _ = tight()
+    outlet.pause_reading()
+    assert "paused" == transport.producerState
+    outlet.resume_reading()
+    assert "producing" == transport.producerState
 
 
 class Secured(Protocol):

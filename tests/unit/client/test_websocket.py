@@ -258,7 +258,8 @@ def test_empty_fragments_cost_nothing(talks: Any) -> None:
     """They never reach the limit of a message, however many there are."""
     talk = talks()
     talk.say(client_frame(TEXT, b"one ", fin=False), *[client_frame(0, fin=False)] * 100)
-    assert [b"one "] == talk.socket.message_data
+    talk.shop.clock.advance(0)
+    assert b"one " == talk.socket.message_data
     talk.say(client_frame(0, b"message"))
     assert [(b"one message", False)] == talk.session.messages
 
@@ -494,10 +495,10 @@ def test_the_class_stands_for_a_connection_that_autobahn_opened(talks: Any) -> N
 
 def test_no_name_of_ours_is_one_of_autobahns() -> None:
     """A collision would be silent: what we add must be new, what we replace is listed."""
-    added = {name for base in WebSocket.__mro__[:3] for name in vars(base) if not name.startswith("__")}
+    added = {name for base in WebSocket.__mro__[:4] for name in vars(base) if not name.startswith("__")}
     replaced = {name for name in added if hasattr(WebSocketServerProtocol, name)}
     hooks = {name for name in replaced if callable(getattr(WebSocketServerProtocol, name))}
     assert {
-        "connectionLost", "connectionMade", "dataReceived", "dropConnection", "onMessageEnd",
-        "onMessageFrameData", "sendCloseFrame", "sendData",
+        "connectionLost", "connectionMade", "dataReceived", "dropConnection", "onMessageBegin",
+        "onMessageEnd", "onMessageFrameData", "onMessageFrameEnd", "sendCloseFrame", "sendData",
     } == hooks  # fmt: skip
