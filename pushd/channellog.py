@@ -19,7 +19,7 @@ _by_offset = attrgetter("offset")
 
 
 class Part:
-    """Consecutive messages of one channel, by their places in the log: nothing is copied until it is asked for.
+    """Consecutive messages of one channel, by their places in the log; nothing is copied in advance.
 
     A part is valid in the reactor turn in which it was given: the log drops messages later.
 
@@ -69,7 +69,7 @@ class Part:
         return self._stop - 1 - bisect_left(self._ends, least, self._first, self._stop)
 
     def beyond(self, limit: int) -> Part:
-        """Return the part up to and including the first message by which the bodies exceed ``limit`` bytes."""
+        """Return the part up to the first message by which the bodies exceed ``limit`` bytes, included."""
         stop = min(self._stop, self._first + self.first_fitting(limit) + 1)
         return Part(self._items, self._ends, self._first, stop)
 

@@ -205,7 +205,7 @@ def _merged(parts: list[Part]) -> list[Message]:
 
 
 def _merged_to(limit: int, parts: list[Part]) -> list[Message]:
-    """Return messages of ``parts`` in offset order, until their bodies exceed ``limit`` bytes or all are there.
+    """Return messages of ``parts`` in offset order, until their bodies exceed ``limit`` bytes.
 
     No more is looked at: a client may lack very much and be given a little each time.
     """

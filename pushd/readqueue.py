@@ -1,8 +1,8 @@
 """Requests to read back that wait for a reader: in a fair order, and found by their place in the log.
 
-The requests of one client queue up behind each other, and those of several clients side by side (start-time fair
-queueing). A request counts the offsets that a reader has to read for it. So a client that asks for much waits, and
-no other client waits for it.
+The requests of one client queue up behind each other, and those of several clients side by side (start-time
+fair queueing). A request counts the offsets that a reader has to read for it. So a client that asks for much
+waits, and no other client waits for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pushd.older import Older
 __all__ = ["NEAR", "ReadQueue", "Request"]
 
 NEAR = 10_000
-"""Offsets between two requests that one reader still serves together. A request for no more than that is short."""
+"""Offsets between two requests that one reader serves together. A request for no more is short."""
 
 _STALE = 100
 """Entries of requests that do not wait any more, kept until their turn comes; more are cleared away."""
@@ -62,7 +62,7 @@ class ReadQueue:
         self._serial = count()
         # The virtual time: the start of the request that was taken last, in offsets read for each client.
         self._now = 0.0
-        # For each client with a waiting request: the virtual time at which its last one is done, and their number.
+        # For each client with a waiting request: the virtual end of its last one, and the number of them.
         self._clients: dict[object, tuple[float, int]] = {}
 
     def __len__(self) -> int:
@@ -129,9 +129,7 @@ class ReadQueue:
         """Return True if ``request`` is not near one of ``busy``."""
         return all(abs(request.after - place) > NEAR for place in busy)
 
-    def _first(
-        self, heaps: list[list[tuple[float, int, Request]]], busy: Collection[int]
-    ) -> Request | None:
+    def _first(self, heaps: list[list[tuple[float, int, Request]]], busy: Collection[int]) -> Request | None:
         """Return the request that is next and can begin; those that cannot stay where they are."""
         passed: list[tuple[float, int, Request]] = []
         found = None

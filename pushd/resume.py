@@ -4,9 +4,9 @@ Few read at once, however many ask. A free reader takes all who wait for about t
 reads that once, page by page, until memory has the rest for each of them; who comes meanwhile, and is near,
 waits for the next. What is asked for is given whole or not at all, and nothing is tried twice.
 
-No client takes the readers from the others: requests queue up fairly (:class:`pushd.readqueue.ReadQueue`), a
-reader takes on what it comes past, and between two pages it lets a short request go first. The time in which a
-request is answered counts from the asking.
+No client takes the readers from the others. Requests queue up fairly (:class:`pushd.readqueue.ReadQueue`), a
+reader takes on what it comes past, and between two pages it lets a short request go first. The time in which
+a request is answered counts from the asking.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Readers:
         self._most = most
         self._max_bytes = max_bytes
         self._queue = ReadQueue()
-        # All requests that are not answered yet, in the order of their deadlines, and the timer for the first.
+        # The requests that are not answered yet, by their deadlines, and the timer for the first one.
         self._open: OrderedDict[Request, None] = OrderedDict()
         self._timer: IDelayedCall | None = None
         self._due = False
@@ -170,7 +170,7 @@ class Readers:
         self._begin()
 
     async def _serve(self, requests: list[Request]) -> None:
-        """Read for ``requests``, and for those that are added to them meanwhile; refuse those it cannot serve."""
+        """Read for ``requests``, and for those added meanwhile; refuse those that cannot be served."""
         try:
             await self._read(requests)
         except CancelledError:
@@ -209,7 +209,7 @@ class Readers:
             log.evict(0.0, keep_above=at)
 
     async def _give_way(self, at: int) -> None:
-        """Read first for a short request, if one waits that is not about to be served by this reader itself."""
+        """Read first for a short request, if one waits that this reader will not come past at once."""
         short = self._queue.take((*self._reading.values(), at), short=True)
         if short:
             life = self._life
