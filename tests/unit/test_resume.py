@@ -45,9 +45,9 @@ class World:
         """Have the broker hold a message that memory has forgotten."""
         self.archive.records.append(Message(offset, channel, body))
 
-    def ask(self, after: int, channels: Collection[str] = "a") -> Asking:
-        """Ask."""
-        return Asking(self.readers.fetch(after, channels))
+    def ask(self, after: int, channels: Collection[str] = "a", owner: object = None) -> Asking:
+        """Ask, for a client of its own unless ``owner`` names one."""
+        return Asking(self.readers.fetch(after, channels, owner or object()))
 
     def settle(self) -> None:
         """Run what is due now."""
