@@ -20,6 +20,7 @@ from pushd.client.centrifugo.rules import Rules
 from pushd.client.centrifugo.workload import SLICE, TELL, Workload
 from pushd.disconnect import INTERNAL_ERROR
 from pushd.interfaces import Roster
+from pushd.message import BROADCAST
 
 if TYPE_CHECKING:
     from pushd.client.centrifugo.client import Client
@@ -103,13 +104,17 @@ class Announcements:
         """Tell the clients that are on the channel now, except those that lag."""
         end = self._work.done + SLICE
         for other in client.others(channel):
-            # Turns pass meanwhile: a client that has left is waiting, too.
-            if not other.waiting:
+            # Turns pass meanwhile: a client that has left is waiting, too. Another may have left the channel.
+            if not other.waiting and _is_on(channel, other):
                 _tell_one(other, announcement)
                 self._work.charge(TELL)
             if self._work.done >= end:
                 yield
                 end = self._work.done + SLICE
+
+
+def _is_on(channel: str, client: Client) -> bool:
+    return channel == BROADCAST or channel in client.channels
 
 
 def _tell_one(other: Client, announcement: Announcement) -> None:
