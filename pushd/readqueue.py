@@ -108,7 +108,7 @@ class ReadQueue:
 
         Args:
             busy: Offsets from which readers have begun: what is near them waits until they are done.
-            short: True: only a short request can be next, and none that begins before it is near.
+            short: True: only short requests are taken, and none that begins before the first.
 
         Returns:
             No request if none can begin.
@@ -119,7 +119,8 @@ class ReadQueue:
             return []
         self._now = max(self._now, self._waiting[first])
         rest = self._between(first.after - (0 if short else NEAR), first.after + NEAR)
-        return self._remove([first, *(request for request in rest if request is not first)])
+        near = [request for request in rest if request is not first and (request.short or not short)]
+        return self._remove([first, *near])
 
     def take_from(self, after: int) -> list[Request]:
         """Remove and return the requests for which a reader that has come to ``after`` is just in time."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import count
 from math import inf
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noqa: A004  # Twisted's own
@@ -169,10 +170,15 @@ class Readers:
         del self._reading[reading]
         self._begin()
 
-    async def _serve(self, requests: list[Request]) -> None:
-        """Read for ``requests``, and for those added meanwhile; refuse those that cannot be served."""
+    async def _serve(self, requests: list[Request], *, only: bool = False) -> None:
+        """Read for ``requests``; refuse those that cannot be served.
+
+        Args:
+            requests: The requests. The reader adds those that it comes past.
+            only: True: add none, and let no other request go first.
+        """
         try:
-            await self._read(requests)
+            await self._read(requests, only=only)
         except CancelledError:
             reason = "reset"
         except TimeoutError:
@@ -186,17 +192,20 @@ class Readers:
             return
         self._turns.add(self._refuse(list(requests), reason))
 
-    async def _read(self, requests: list[Request]) -> None:
+    async def _read(self, requests: list[Request], *, only: bool) -> None:
         at = min(request.after for request in requests)
         log = History(max_messages=_FAR, max_bytes=_HELD, max_age=inf)
         log.reset(at)
-        while True:
+        for page_number in count():
             await self._in_turns(self._answer(list(requests), log, at))
             requests[:] = [request for request in requests if not request.answer.called]
             if not requests:
                 return
-            await self._give_way(at)
-            requests += self._queue.take_from(at)
+            if not only:
+                # A reader that read nothing before it gave way would let all short requests go first.
+                if page_number:
+                    await self._give_way(at)
+                requests += self._queue.take_from(at)
             wanted = frozenset[str]().union(*(request.channels for request in requests))
             forgotten = max(self._floor(request) for request in requests)
             page = await self._page(at, min(forgotten + _AHEAD, self._tip()), requests)
@@ -213,7 +222,7 @@ class Readers:
         short = self._queue.take((*self._reading.values(), at), short=True)
         if short:
             life = self._life
-            await self._serve(short)
+            await self._serve(short, only=True)
             if life != self._life:
                 raise CancelledError
 

@@ -9,6 +9,7 @@ import pytest
 
 from pushd.channellog import NOTHING, ChannelLog, Part
 from pushd.message import Message
+from tests.support.looked import Looked
 
 
 def log(*entries: tuple[int, int]) -> ChannelLog:
@@ -119,17 +120,6 @@ def test_dropped_bodies_are_freed() -> None:
     assert list(range(901, 1001)) == [item.offset for item in held.items if item.offset > 0]
     assert len(held.items) < 300
     assert len(held.items) == len(held.ends)
-
-
-class Looked(list[Message]):
-    """Messages that count how often one of them is looked at."""
-
-    looks = 0
-
-    def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        self.looks += len(found) if isinstance(key, slice) else 1
-        return found
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,16 @@ def test_a_short_request_goes_first() -> None:
     assert ["a"] == [each.owner for each in made.take([])]
 
 
-def test_a_short_request_takes_nothing_along_that_begins_before_it() -> None:
-    """Else the short reading would become a long one."""
-    made = queue(request(FAR, "a"), request(FAR - 5, "b", cost=NEAR + 1), request(FAR + 5, "c"))
+def test_a_short_request_takes_short_ones_along() -> None:
+    """A neighbour that is long, or begins before it, would make the short reading a long one."""
+    made = queue(
+        request(FAR, "a"),
+        request(FAR - 5, "b"),
+        request(FAR + 5, "c"),
+        request(FAR + 6, "d", cost=NEAR + 1),
+    )
     assert ["a", "c"] == [each.owner for each in made.take([], short=True)]
+    assert ["b", "d"] == [each.owner for each in made.take([])]
 
 
 def test_a_reader_comes_past() -> None:
