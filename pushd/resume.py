@@ -202,7 +202,7 @@ class Readers:
             if not requests:
                 return
             if not only:
-                # A reader that read nothing before it gave way would let all short requests go first.
+                # It is this reader's turn: it reads a page before another request may go first.
                 if page_number:
                     await self._give_way(at)
                 requests += self._queue.take_from(at)

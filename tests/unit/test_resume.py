@@ -523,6 +523,16 @@ def test_a_short_request_goes_before_the_next_page_of_a_long_one() -> None:
     assert world.idle
 
 
+def test_short_requests_keep_their_order() -> None:
+    """The request that is next is read for before the reader lets another one go first."""
+    world = World(floor=100_000, most=1)
+    for after in (99_000, 75_000, 50_000):
+        world.ask(after)
+    for _ in range(3):
+        world.give()
+    assert [99_000, 75_000, 50_000] == [after for after, _ in world.archive.ranges]
+
+
 def test_a_log_that_begins_anew_while_a_long_reading_gives_way() -> None:
     """Both are refused, and no reader is left."""
     world = World(floor=900_000, most=1, page=1, max_bytes=10**9)
