@@ -81,7 +81,7 @@ def test_fitting(limit: int, oldest: int, newest: int) -> None:
 
 
 def test_fitting_counts_the_bodies_of_the_part() -> None:
-    """What lies before the part and after it has no influence."""
+    """Messages before and after the part have no influence."""
     held = log((1, 50), (2, 3), (3, 3), (4, 50)).between(1, 3)
     assert (1, 1) == (held.first_fitting(5), held.last_fitting(5))
     assert (2, 2) == (held.first_fitting(6), held.last_fitting(6))
@@ -101,7 +101,7 @@ def test_nothing() -> None:
 
 
 def test_dropping() -> None:
-    """What was dropped is in no part, and the sizes of the others stay right while the log shrinks."""
+    """No part has a dropped message, and sizes stay right while the log shrinks."""
     held = ChannelLog()
     for offset in range(1, 1001):
         held.append(Message(offset, "a", b"x" * offset))

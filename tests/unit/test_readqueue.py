@@ -135,7 +135,7 @@ def test_clearing() -> None:
 
 
 def test_a_client_that_comes_and_goes_leaves_nothing_behind() -> None:
-    """What asks and cancels again and again cannot make the queue grow."""
+    """A client that asks and cancels again and again cannot make the queue grow."""
     made = queue(request(0, "honest"))
     for number in range(10_000):
         each = request(FAR, "a", cost=number % 2 * FAR)

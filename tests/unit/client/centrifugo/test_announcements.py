@@ -73,7 +73,7 @@ def test_the_others_are_told_later() -> None:
 
 
 def test_a_client_that_comes_and_goes_is_not_announced() -> None:
-    """Nor one that goes and comes back, before anybody was told."""
+    """A client that goes and comes back before its turn is not announced either."""
     world = World(2)
     came, _ = world.members
     world.add("join", came)
@@ -202,7 +202,7 @@ def test_one_that_cannot_be_told_is_closed() -> None:
 
 
 def test_the_bytes_are_made_once_for_each_form() -> None:
-    """All clients that speak alike get the same object."""
+    """All clients of one dialect get the same object."""
     announcement = Announcement("x", "join", {"user": "", "client": "c1"})
     frame = announcement.frame(BIDIRECTIONAL)
     assert frame is announcement.frame(BIDIRECTIONAL)

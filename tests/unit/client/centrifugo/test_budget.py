@@ -291,7 +291,7 @@ def test_a_fault_of_ours_in_a_later_turn(kind: type[Client]) -> None:
     assert numbers(other)[-1] > 600
 
 
-# What may happen between two commands of one frame.
+# Events between two commands of one frame.
 
 
 def halfway(busy: Busy, talk: Talk) -> int:
@@ -306,7 +306,7 @@ def halfway(busy: Busy, talk: Talk) -> int:
 
 @pytest.mark.parametrize("disconnect", [SHUTDOWN, KICKED])
 def test_a_client_that_is_closed_between_two_commands(disconnect: Any) -> None:
-    """No command is carried out any more."""
+    """The remaining commands are dropped."""
     busy = Busy(10)
     [talk] = busy.connect(1, ["x"])
     halfway(busy, talk)
@@ -317,7 +317,7 @@ def test_a_client_that_is_closed_between_two_commands(disconnect: Any) -> None:
 
 
 def test_a_client_that_is_lost_between_two_commands() -> None:
-    """No command is carried out any more, and nothing stays behind."""
+    """The remaining commands are dropped, and the hub forgets the client."""
     busy = Busy(10)
     [talk] = busy.connect(1, ["x"])
     halfway(busy, talk)
@@ -340,6 +340,21 @@ def test_a_client_that_is_lost_while_its_answer_is_written() -> None:
     assert (before, [], 0) == (busy.work.done, talk.heard(), len(busy.turns.jobs))
 
 
+def test_a_subscription_that_expires_between_two_commands() -> None:
+    """The push stands between the answers, and the remaining commands are refused."""
+    busy = Busy(10)
+    [talk] = busy.connect(1, ["x"])
+    talk.session._leases.grant("x", 5.0)
+    done = halfway(busy, talk)
+    busy.clock.advance(6)
+    talk.session.expired()
+    busy.settle()
+    push, *answers = talk.heard()
+    assert {"channel": "x", "unsubscribe": {"code": 2501, "reason": "expired"}} == push["push"]
+    assert list(range(done + 1, 501)) == [answer["id"] for answer in answers]
+    assert {103} == {answer["error"]["code"] for answer in answers}
+
+
 def test_a_log_that_begins_anew_between_two_commands() -> None:
     """The rest is answered by the new log, and the client is told once."""
     busy = Busy(10)
@@ -352,7 +367,7 @@ def test_a_log_that_begins_anew_between_two_commands() -> None:
     heard = talk.heard()
     answers = [each for each in heard if "id" in each]
     assert list(range(done + 1, 501)) == [answer["id"] for answer in answers]
-    # Its subscriptions have ended, so that it may not ask for the history until it subscribes anew.
+    # The subscription has ended, so the client may not ask for its history.
     assert {103} == {answer["error"]["code"] for answer in answers}
     assert 1 == sum(
         "unsubscribe" in each.get("push", ()) and each["push"]["channel"] == "x" for each in heard
@@ -393,7 +408,7 @@ def test_messages_while_an_answer_is_written() -> None:
 
 
 def test_a_socket_that_is_full_between_two_commands() -> None:
-    """What is asked beyond the room for answers is refused, and messages wait until the socket has room."""
+    """Commands beyond the room for answers are refused, and messages wait until the socket has room."""
     busy = Busy(10, recovery_bytes=2000)
     [talk] = busy.connect(1, ["x"])
     halfway(busy, talk)

@@ -58,7 +58,7 @@ def test_bytes_count_as_work() -> None:
 
 
 def test_a_listing_may_be_written_before_it_is_encoded() -> None:
-    """What is left is encoded then: no item is missing."""
+    """The remaining items are encoded then: no item is missing."""
     work, source = workload(), Source(10)
     items = listing(source)
     items.advance(work, 6)

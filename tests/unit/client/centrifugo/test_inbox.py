@@ -53,7 +53,7 @@ def test_a_frame_without_a_command_is_wrong(frame: bytes) -> None:
 
 
 def test_what_is_no_command_is_found_at_its_turn() -> None:
-    """What stands before it is given."""
+    """The commands before it are given."""
     made = inbox(b"{}\nnonsense")
     assert (0, Pong()) == made.next()[0]
     with pytest.raises(NotACommandError):

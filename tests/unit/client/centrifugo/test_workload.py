@@ -29,7 +29,7 @@ def test_a_client_gets_a_slice_of_the_turn() -> None:
 
 
 def test_the_next_turn_has_room_again() -> None:
-    """What was done too much is not taken from it; a turn without work costs no timer."""
+    """An excess of one turn does not count against the next; a turn without work costs no timer."""
     clock, work = workload()
     work.at_once()
     work.charge(5 * AT_ONCE)
