@@ -7,11 +7,12 @@ channel whole when busy ones have rolled the log over. No clock and no I/O: time
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
+from heapq import merge
 from operator import attrgetter
 
+from pushd.channellog import NOTHING, ChannelLog, Part
 from pushd.message import Message
 
 __all__ = ["History", "cut"]
@@ -28,35 +29,6 @@ _AGED = 1000
 _by_offset = attrgetter("offset")
 
 
-class _Run:
-    """Messages of one channel in offset order: bisected by offset, cheap to drop from the left."""
-
-    __slots__ = ("items", "start")
-
-    def __init__(self) -> None:
-        self.items: list[Message] = []
-        self.start = 0
-
-    def between(self, after: int, until: int) -> list[Message]:
-        """Give the messages above ``after``, up to ``until``."""
-        items = self.items
-        first = bisect_right(items, after, lo=self.start, key=_by_offset)
-        if items[-1].offset <= until:
-            return items[first:]
-        return items[first : bisect_right(items, until, lo=first, key=_by_offset)]
-
-    def drop_first(self) -> bool:
-        """Drop the oldest; answer whether any is left."""
-        self.start += 1
-        if self.start > 64 and self.start * 2 > len(self.items):
-            del self.items[: self.start]
-            self.start = 0
-        return self.start < len(self.items)
-
-    def newest(self) -> Message:
-        return self.items[-1]
-
-
 class History:
     """A bounded log with a floor per channel.
 
@@ -71,7 +43,7 @@ class History:
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._log: deque[tuple[float, Message]] = deque()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, ChannelLog] = {}
         self._floors: OrderedDict[str, int] = OrderedDict()
         self._floor = -1
         self._bytes = 0
@@ -107,8 +79,8 @@ class History:
         self._log.append((now, message))
         run = self._runs.get(message.channel)
         if run is None:
-            run = self._runs[message.channel] = _Run()
-        run.items.append(message)
+            run = self._runs[message.channel] = ChannelLog()
+        run.append(message)
 
     def evict(self, now: float, keep_above: int) -> None:
         """Drop the oldest messages until the bounds hold, but none above ``keep_above``.
@@ -152,20 +124,23 @@ class History:
         """
         if not self.holds(after, channels):
             return None
-        found: list[Message] = []
-        runs = 0
-        for channel in channels:
-            run = self._runs.get(channel)
-            if run is not None and run.newest().offset > after:
-                part = run.between(after, until)
-                if runs:
-                    found += part
-                else:
-                    found = part  # the only one, most often: it may be long, and is ours
-                runs += 1
-        if runs > 1:
-            found.sort(key=_by_offset)
-        return cut(found, limit) if limit else found
+        parts = self._parts(after, until, channels)
+        return _merged_to(limit, parts) if limit else _merged(parts)
+
+    def part(self, after: int, until: int, channel: str) -> Part | None:
+        """Return the messages on ``channel`` above ``after`` and up to ``until``, found by index.
+
+        Returns:
+            A part that is valid in this turn, or ``None`` when some of it has been evicted.
+        """
+        if not self.holds(after, (channel,)):
+            return None
+        run = self._runs.get(channel)
+        return run.between(after, until) if run is not None else NOTHING
+
+    def count(self, after: int, until: int, channels: Iterable[str]) -> int:
+        """Count the messages held on ``channels`` above ``after`` and up to ``until``."""
+        return sum(map(len, self._parts(after, until, channels)))
 
     def newest(self, after: int, until: int, channels: Iterable[str]) -> list[Message] | None:
         """Give only the newest message of each channel between ``after`` and ``until``, in offset order.
@@ -176,7 +151,7 @@ class History:
         found: list[Message] = []
         for channel in channels:
             run = self._runs.get(channel)
-            newest = run.between(after, until)[-1:] if run is not None else []
+            newest = run.between(after, until).last(1) if run is not None else []
             if not newest and not self.holds(after, (channel,)):
                 return None
             found += newest
@@ -196,6 +171,15 @@ class History:
         found.reverse()
         return cut(found, limit)
 
+    def _parts(self, after: int, until: int, channels: Iterable[str]) -> list[Part]:
+        """Return what each of ``channels`` has above ``after`` and up to ``until``, if it has anything."""
+        parts = []
+        for channel in channels:
+            run = self._runs.get(channel)
+            if run is not None and run.newest().offset > after:
+                parts.append(run.between(after, until))
+        return parts
+
     def _drop(self, message: Message) -> None:
         """Take the oldest message out of the index and raise its channel's floor."""
         self._bytes -= len(message.body) + _OVERHEAD
@@ -207,6 +191,37 @@ class History:
         if len(self._floors) > _FLOORS:
             _, offset = self._floors.popitem(last=False)
             self._floor = max(self._floor, offset)
+
+
+def _merged(parts: list[Part]) -> list[Message]:
+    """Return all messages of ``parts`` in offset order."""
+    if len(parts) == 1:
+        return parts[0].first(len(parts[0]))
+    found: list[Message] = []
+    for part in parts:
+        found += part
+    found.sort(key=_by_offset)
+    return found
+
+
+def _merged_to(limit: int, parts: list[Part]) -> list[Message]:
+    """Return messages of ``parts`` in offset order, until their bodies exceed ``limit`` bytes.
+
+    No more is looked at: a client may lack very much and be given a little each time.
+    """
+    if len(parts) == 1:
+        short = parts[0].beyond(limit)
+        return short.first(len(short))
+    if sum(part.size for part in parts) <= limit:
+        return _merged(parts)
+    found: list[Message] = []
+    room = limit
+    for message in merge(*parts, key=_by_offset):
+        if room < 0 and message.offset != found[-1].offset:
+            break
+        found.append(message)
+        room -= len(message.body)
+    return found
 
 
 def cut(messages: list[Message], limit: int) -> list[Message]:

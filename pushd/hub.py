@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from pushd.channellog import Part
 from pushd.crowd import Crowd
 from pushd.disconnect import INTERNAL_ERROR, Disconnect
 from pushd.fanout import Pass
@@ -163,15 +164,19 @@ class Hub:
         """Whether everything on ``channels`` after ``position`` can be given from memory."""
         return self.knows(position) and self._history.holds(position.offset, channels)
 
-    def since(self, position: Position, channels: Collection[str]) -> list[Message] | None:
-        """Give every message on ``channels`` from ``position`` to the tip, or ``None``: see :meth:`holds`."""
+    def part(self, position: Position, channel: str, until: int) -> Part | None:
+        """Return the messages on ``channel`` after ``position`` up to the offset ``until``, found by index.
+
+        Returns:
+            A part that is valid in this turn, up to the tip at most; or ``None``: see :meth:`holds`.
+        """
         if not self.knows(position):
             return None
-        return self._history.since(position.offset, self._tip, channels)
+        return self._history.part(position.offset, min(until, self._tip), channel)
 
-    def fetch(self, position: Position, channels: Collection[str]) -> Deferred[Older]:
+    def fetch(self, position: Position, channels: Collection[str], owner: object) -> Deferred[Older]:
         """Have read back what came after ``position``, one that it knows, see :meth:`Readers.fetch`."""
-        return self._readers.fetch(position.offset, channels)
+        return self._readers.fetch(position.offset, channels, owner)
 
     def knows(self, position: Position) -> bool:
         """Whether ``position`` is one of the present log: what came after it is held, or was once."""
@@ -231,10 +236,15 @@ class Hub:
         """Its socket did not take everything: it stays where it is until :meth:`drained` is called for it."""
         if connection not in self.connections:
             return
+        if not connection.waiting:
+            self._stats.slow += 1
+        self.hold(connection)
+
+    def hold(self, connection: Connection) -> None:
+        """Write nothing to a connection that has joined until :meth:`drained` is called for it."""
         if connection.waiting:
             self._replay.hold(connection)
             return
-        self._stats.slow += 1
         connection.waiting = True
         connection.cursor = self._base if self._retire(connection) else self._tip
 

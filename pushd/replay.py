@@ -215,7 +215,7 @@ class Replay:
 
     def _read_back(self, connection: Connection) -> None:
         self._returning[connection] -= 1
-        asked = self._readers.fetch(connection.cursor, connection.channels | {BROADCAST})
+        asked = self._readers.fetch(connection.cursor, connection.channels | {BROADCAST}, connection)
         self._reading[connection] = asked.addCallbacks(
             self._found, self._unread, (connection,), errbackArgs=(connection,)
         )

@@ -3,21 +3,27 @@
 Few read at once, however many ask. A free reader takes all who wait for about the same part of the log and
 reads that once, page by page, until memory has the rest for each of them; who comes meanwhile, and is near,
 waits for the next. What is asked for is given whole or not at all, and nothing is tried twice.
+
+No client takes the readers from the others. Requests queue up fairly (:class:`pushd.readqueue.ReadQueue`), a
+reader takes on what it comes past, and between two pages it lets a short request go first. The time in which
+a request is answered counts from the asking.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import count
 from math import inf
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noqa: A004  # Twisted's own
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from pushd.history import History, cut
+from pushd.history import History
 from pushd.interfaces import Broker, Page, ReadError
-from pushd.message import Message
+from pushd.older import NOTHING, Older
+from pushd.readqueue import ReadQueue, Request
 from pushd.stats import Stats
 from pushd.turns import Turns
 
@@ -29,36 +35,16 @@ _PAGE = 1_000_000
 """Bytes of a page: some thousand messages, a few hundredths of a second."""
 
 _LONGEST = 15.0
-"""Seconds after which a reader gives up."""
+"""Seconds from the asking in which a request is answered."""
 
 _FAR = 100_000
 """Offsets that are not read back: for one client they would keep this instance busy for seconds."""
-
-_NEAR = 10_000
-"""Offsets between two requests that one reader still serves together."""
 
 _AHEAD = 1000
 """Offsets that are read beyond what memory has forgotten: it forgets more until those are served."""
 
 _HELD = 32_000_000
 """Bytes that one reader holds, counted as the log counts; the oldest go first, and who needs them too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Older:
-    """What was read back for one request.
-
-    Attributes:
-        messages: Everything asked for up to ``reached``, in offset order.
-        reached: From here on memory holds the rest, in the reactor turn in which this is given.
-    """
-
-    messages: list[Message]
-    reached: int
-
-
-NOTHING = Older([], -1)
-"""In place of what could not be read back: nowhere does memory hold all the rest."""
 
 
 class UnreadError(Exception):
@@ -72,13 +58,6 @@ class UnreadError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Request:
-    after: int
-    channels: Collection[str]
-    answer: Deferred[Older]
 
 
 class Readers:
@@ -107,65 +86,99 @@ class Readers:
         self._tip = tip
         self._most = most
         self._max_bytes = max_bytes
-        self._waiting: dict[_Request, None] = {}
+        self._queue = ReadQueue()
+        # The requests that are not answered yet, by their deadlines, and the timer for the first one.
+        self._open: OrderedDict[Request, None] = OrderedDict()
+        self._timer: IDelayedCall | None = None
         self._due = False
+        # Each reset of the log begins another life.
+        self._life = 0
         self._reading: dict[Deferred[None], int] = {}  # and about where
 
-    def fetch(self, after: int, channels: Collection[str]) -> Deferred[Older]:
+    def fetch(self, after: int, channels: Collection[str], owner: object) -> Deferred[Older]:
         """Ask for everything on ``channels`` above ``after`` that memory does not hold.
 
         Args:
             after: An offset of the present log, not above its tip.
             channels: Names; :data:`pushd.message.BROADCAST` only when it is among them.
+            owner: The client for which it is asked: each has its share of the readers.
 
         Returns:
-            Fires in a later turn; fails with :class:`UnreadError`. May be cancelled.
+            Fires in a later turn, within 15 seconds; fails with :class:`UnreadError`. May be cancelled.
         """
-        request = _Request(after, channels, Deferred(lambda _: self._waiting.pop(request, None)))
-        if self._history.floor(channels) - after > _FAR:
+        cost = self._history.floor(channels) - after
+        deadline = self._clock.seconds() + _LONGEST
+        answer: Deferred[Older] = Deferred(lambda _: self._forget(request))
+        request = Request(after, channels, owner, max(cost, 0), deadline, answer)
+        if cost > _FAR:
             self._turns.add(self._refuse([request], "far"))
         else:
-            self._waiting[request] = None
-            if not self._due and self._may_begin(request):
-                self._due = True
-                self._clock.callLater(0, self._begin)
-        return request.answer
+            self._enter(request)
+        return answer
 
     def clear(self) -> None:
         """The log began anew: what was asked for means nothing any more."""
-        if self._waiting:
-            self._turns.add(self._refuse(list(self._waiting), "reset"))
-            self._waiting.clear()
+        if waiting := self._queue.clear():
+            self._turns.add(self._refuse(waiting, "reset"))
+        self._life += 1
         for reading in list(self._reading):
             reading.cancel()
 
+    # Who asks.
+
+    def _enter(self, request: Request) -> None:
+        self._open[request] = None
+        self._queue.add(request)
+        if self._timer is None:
+            self._timer = self._clock.callLater(_LONGEST, self._overdue)
+        if not self._due and self._queue.may_begin(request, self._reading.values()):
+            self._due = True
+            self._clock.callLater(0, self._begin)
+
+    def _forget(self, request: Request) -> None:
+        """Wait for nothing on behalf of a request that was answered, or whose client has left."""
+        self._queue.discard(request)
+        self._open.pop(request, None)
+        if not self._open and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _overdue(self) -> None:
+        """Refuse the requests whose time is over, wherever they are, and wait for the next one's end."""
+        now, late = self._clock.seconds(), []
+        self._timer = None
+        for request in self._open:
+            if request.deadline > now:
+                self._timer = self._clock.callLater(request.deadline - now, self._overdue)
+                break
+            late.append(request)
+            self._queue.discard(request)
+        for request in late:
+            del self._open[request]
+        self._turns.add(self._refuse(late, "late"))
+
+    # Readers.
+
     def _begin(self) -> None:
         self._due = False
-        while len(self._reading) < self._most and (requests := self._take()):
+        while len(self._reading) < self._most and (requests := self._queue.take(self._reading.values())):
             reading = Deferred.fromCoroutine(self._serve(requests))
             self._reading[reading] = requests[0].after
             reading.addBoth(self._ended, reading)
-
-    def _take(self) -> list[_Request]:
-        """Take who has waited longest and is not near what is being read, and all who are near that one."""
-        for first in self._waiting:
-            if self._may_begin(first):
-                near = [request for request in self._waiting if _near(request.after, first.after)]
-                for request in near:
-                    del self._waiting[request]
-                return near
-        return []
-
-    def _may_begin(self, request: _Request) -> bool:
-        return not any(_near(request.after, place) for place in self._reading.values())
 
     def _ended(self, _: object, reading: Deferred[None]) -> None:
         del self._reading[reading]
         self._begin()
 
-    async def _serve(self, requests: Sequence[_Request]) -> None:
+    async def _serve(self, requests: list[Request], *, only: bool = False) -> None:
+        """Read for ``requests``; refuse those that cannot be served.
+
+        Args:
+            requests: The requests. The reader adds those that it comes past.
+            only: True: add none, and let no other request go first.
+        """
         try:
-            await self._read(requests)
+            await self._read(requests, only=only)
         except CancelledError:
             reason = "reset"
         except TimeoutError:
@@ -177,21 +190,25 @@ class Readers:
             reason = "broker"
         else:
             return
-        self._turns.add(self._refuse(requests, reason))
+        self._turns.add(self._refuse(list(requests), reason))
 
-    async def _read(self, requests: Sequence[_Request]) -> None:
-        deadline = self._clock.seconds() + _LONGEST
-        wanted = frozenset[str]().union(*(request.channels for request in requests))
+    async def _read(self, requests: list[Request], *, only: bool) -> None:
         at = min(request.after for request in requests)
         log = History(max_messages=_FAR, max_bytes=_HELD, max_age=inf)
         log.reset(at)
-        while True:
-            await self._in_turns(self._answer(requests, log, at))
-            requests = [request for request in requests if not request.answer.called]
+        for page_number in count():
+            await self._in_turns(self._answer(list(requests), log, at))
+            requests[:] = [request for request in requests if not request.answer.called]
             if not requests:
                 return
+            if not only:
+                # It is this reader's turn: it reads a page before another request may go first.
+                if page_number:
+                    await self._give_way(at)
+                requests += self._queue.take_from(at)
+            wanted = frozenset[str]().union(*(request.channels for request in requests))
             forgotten = max(self._floor(request) for request in requests)
-            page = await self._page(at, min(forgotten + _AHEAD, self._tip()), deadline)
+            page = await self._page(at, min(forgotten + _AHEAD, self._tip()), requests)
             if page.after > at:  # the broker's retention has been faster
                 log.reset(page.after)
             for message in page.messages:
@@ -200,42 +217,55 @@ class Readers:
             at = page.reached
             log.evict(0.0, keep_above=at)
 
-    async def _page(self, after: int, until: int, deadline: float) -> Page:
-        left = deadline - self._clock.seconds()
+    async def _give_way(self, at: int) -> None:
+        """Read first for a short request, if one waits that this reader will not come past at once."""
+        short = self._queue.take((*self._reading.values(), at), short=True)
+        if short:
+            life = self._life
+            await self._serve(short, only=True)
+            if life != self._life:
+                raise CancelledError
+
+    async def _page(self, after: int, until: int, requests: Iterable[Request]) -> Page:
+        left = max(request.deadline for request in requests) - self._clock.seconds()
         if left <= 0:
             raise TimeoutError
         return await self._broker.read(after, until, _PAGE).addTimeout(left, self._clock)
 
-    def _floor(self, request: _Request) -> int:
+    def _floor(self, request: Request) -> int:
         return self._history.floor(request.channels)
 
-    def _answer(self, requests: Iterable[_Request], log: History, at: int) -> Iterator[None]:
+    # Answers.
+
+    def _answer(self, requests: Iterable[Request], log: History, at: int) -> Iterator[None]:
         """Answer whom ``log``, read up to ``at``, and memory together have everything for."""
         for request in requests:
             if not request.answer.called:
                 self._answer_one(request, log, max(at, request.after))
             yield
 
-    def _answer_one(self, request: _Request, log: History, reached: int) -> None:
+    def _answer_one(self, request: Request, log: History, reached: int) -> None:
         if not log.holds(request.after, request.channels):
             self._refuse_one(request, "gone")
             return
-        found = log.since(request.after, reached, request.channels) or []
-        given = cut(found, self._max_bytes)
-        if len(given) < len(found):
+        given = log.since(request.after, reached, request.channels, self._max_bytes) or []
+        whole = len(given) == log.count(request.after, reached, request.channels)
+        if not whole:
             reached = given[-1].offset
         if self._floor(request) <= reached:
+            self._forget(request)
             request.answer.callback(Older(given, reached))
-        elif len(given) < len(found):
+        elif not whole:
             self._refuse_one(request, "long")
 
-    def _refuse(self, requests: Iterable[_Request], reason: str) -> Iterator[None]:
+    def _refuse(self, requests: Iterable[Request], reason: str) -> Iterator[None]:
         for request in requests:
             if not request.answer.called:
                 self._refuse_one(request, reason)
             yield
 
-    def _refuse_one(self, request: _Request, reason: str) -> None:
+    def _refuse_one(self, request: Request, reason: str) -> None:
+        self._forget(request)
         self._stats.unread[reason] += 1
         request.answer.errback(UnreadError(reason))
 
@@ -256,7 +286,3 @@ class Readers:
 
         self._turns.add(steps())
         return done
-
-
-def _near(one: int, other: int) -> bool:
-    return abs(one - other) <= _NEAR

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from pushd.stats import Stats
 
-__all__ = ["Turns"]
+__all__ = ["Group", "Turns"]
 
 _log = Logger()
 
@@ -60,20 +60,49 @@ class Turns:
         longest = min(max(_SHORT, began - self._asked_at), _LONG)
         while jobs and took < longest:
             job = jobs.popleft()
-            if self._step(job):
+            if _step(job):
                 jobs.append(job)
             took = self._clock.seconds() - began
         self._stats.longest_turn = max(self._stats.longest_turn, took)
         if jobs:
             self._schedule()
 
-    def _step(self, job: Iterator[None]) -> bool:
-        """Do one step; whether there are more. A job that fails is over, and no other is touched."""
-        try:
-            next(job)
-        except StopIteration:
-            return False
-        except Exception:  # noqa: BLE001  # whatever it is, it ends this job only
-            _log.failure("a job failed")
-            return False
-        return True
+
+class Group:
+    """Jobs that have one job's part of the turns together: however many they are, other jobs have theirs.
+
+    Args:
+        turns: Runs the group.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._jobs: deque[Iterator[None]] = deque()
+        self._running = False
+
+    def add(self, job: Iterator[None]) -> None:
+        """Take a job; its first step is in a later turn."""
+        self._jobs.append(job)
+        if not self._running:
+            self._running = True
+            self._turns.add(self._run())
+
+    def _run(self) -> Iterator[None]:
+        while self._jobs:
+            job = self._jobs.popleft()
+            if _step(job):
+                self._jobs.append(job)
+            yield
+        self._running = False
+
+
+def _step(job: Iterator[None]) -> bool:
+    """Do one step; whether there are more. A job that fails is over, and no other is touched."""
+    try:
+        next(job)
+    except StopIteration:
+        return False
+    except Exception:  # noqa: BLE001  # whatever it is, it ends this job only
+        _log.failure("a job failed")
+        return False
+    return True

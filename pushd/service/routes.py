@@ -9,9 +9,11 @@ from random import SystemRandom
 from uuid import uuid4
 
 from pushd.client.auth import Anonymous, Authenticator, Tokens
+from pushd.client.centrifugo.announcements import Announcements
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.routes import JSON, CentrifugoRoute, UniSseRoute, UniWebSocketRoute
 from pushd.client.centrifugo.rules import Rules
+from pushd.client.centrifugo.workload import Workload
 from pushd.client.edge import Route
 from pushd.client.gate import Gate
 from pushd.client.head import Request
@@ -72,7 +74,19 @@ def _plain(core: Core, auth: Authenticator) -> list[Route]:
 def _centrifugo(core: Core, auth: Authenticator) -> list[Route]:
     """Give Centrifugo's protocol in its three forms."""
     hub, rules = core.hub, _rules(core)
-    desk = Desk(hub, rules, auth, core.publish, core.stats, core.reactor, time.time, lambda: uuid4().hex)
+    work = Workload(core.reactor, core.turns)
+    desk = Desk(
+        hub,
+        rules,
+        auth,
+        core.publish,
+        core.stats,
+        core.reactor,
+        time.time,
+        lambda: uuid4().hex,
+        work,
+        Announcements(hub, rules, work),
+    )
     both_ways = CentrifugoRoute(desk, CentrifugoEncoding(rules.broadcast))
     one_way = UniWebSocketRoute(desk, UniEncoding(rules.broadcast))
     encoding = UniSseEncoding(rules.broadcast, lambda: hub.position.epoch)

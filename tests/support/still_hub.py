@@ -7,10 +7,12 @@ from collections.abc import Collection, Iterable
 
 from twisted.internet.defer import Deferred
 
+from pushd.channellog import NOTHING, ChannelLog, Part
 from pushd.client.session import Session
 from pushd.disconnect import Disconnect
 from pushd.message import Message, Position
-from pushd.resume import Older, UnreadError
+from pushd.older import Older
+from pushd.resume import UnreadError
 
 __all__ = ["FakeWire", "StillHub"]
 
@@ -104,6 +106,8 @@ class StillHub:
         """Let it wait where it is."""
         connection.waiting = True
 
+    hold = congested
+
     def drained(self, connection: Session) -> None:
         """Take it for served."""
         connection.waiting = False
@@ -123,6 +127,7 @@ class StillHub:
         """Forget the connection."""
         if connection in self.connections:
             self.connections.remove(connection)
+            connection.waiting = True
             for channel in list(connection.channels):
                 self.unsubscribe(connection, channel)
             self.left.append(disconnect)
@@ -137,13 +142,13 @@ class StillHub:
 
     def holds(self, position: Position, channels: Collection[str]) -> bool:
         """Whether nothing after ``position`` fell below the floor."""
-        return self.since(position, channels) is not None
+        return self._held(position, channels)
 
     def knows(self, position: Position) -> bool:
         """Whether it is of this log and not above the tip."""
         return position.epoch == self.position.epoch and position.offset <= self.position.offset
 
-    def fetch(self, position: Position, channels: Collection[str]) -> Deferred[Older]:
+    def fetch(self, position: Position, channels: Collection[str], owner: object) -> Deferred[Older]:
         """Note what is to be read back, for a test to answer."""
         asked: Deferred[Older] = Deferred()
         self.asked.append((position, channels, asked))
@@ -162,9 +167,16 @@ class StillHub:
         """Give the floor."""
         return Position(self.position.epoch, self.floor)
 
-    def since(self, position: Position, channels: Collection[str]) -> list[Message] | None:
+    def part(self, position: Position, channel: str, until: int) -> Part | None:
         """Give what is above the floor."""
-        here = self.position
-        if position.epoch != here.epoch or not self.floor <= position.offset <= here.offset:
+        if not self._held(position, (channel,)):
             return None
-        return [m for m in self.log if m.offset > position.offset and m.channel in channels]
+        log = ChannelLog()
+        for message in self.log:
+            if message.channel == channel:
+                log.append(message)
+        return log.between(position.offset, min(until, self.position.offset)) if log.items else NOTHING
+
+    def _held(self, position: Position, _channels: Collection[str]) -> bool:
+        here = self.position
+        return position.epoch == here.epoch and self.floor <= position.offset <= here.offset

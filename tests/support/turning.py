@@ -15,6 +15,8 @@ class TurningClock(Clock):
         now = self.seconds()
         due = [call for call in self.calls if call.getTime() <= now]
         for call in due:
+            if call.cancelled:  # by one that ran before it
+                continue
             self.calls.remove(call)
             call.called = 1
             call.func(*call.args, **call.kw)

@@ -178,7 +178,7 @@ def test_a_publisher_is_answered_once_a_history_includes_its_message() -> None:
 
     def look(_: None) -> None:
         position = world.hub.position
-        found = world.hub.since(Position("e", 0), [BROADCAST]) or []
+        found = world.hub.part(Position("e", 0), BROADCAST, 99) or []
         seen.append((position.offset, [message.offset for message in found]))
 
     world.tell(1)
@@ -756,8 +756,8 @@ def test_holds() -> None:
     world.tell(5, "a")
     asked = [("e", 2), ("e", 3), ("e", 4), ("e", 5), ("other", 3)]
     assert [False, True, True, False, False] == [hub.holds(Position(*each), ["a"]) for each in asked]
-    assert [4] == [message.offset for message in hub.since(Position("e", 3), ["a"]) or ()]
-    assert [None] * 3 == [hub.since(Position(*each), ["a"]) for each in [("e", 1), ("e", 5), ("other", 3)]]
+    assert [4] == [message.offset for message in hub.part(Position("e", 3), "a", 99) or ()]
+    assert [None] * 3 == [hub.part(Position(*each), "a", 99) for each in [("e", 1), ("e", 5), ("other", 3)]]
     assert Position("e", 3) == hub.earliest(["a"])
     assert Position("e", 0) == hub.earliest(["b"])
 

@@ -23,7 +23,7 @@ def test_positions_of_the_last_life_are_refused() -> None:
 
     def answers() -> list[object]:
         hub = world.hub
-        return [(hub.holds(each, ["a"]), hub.since(each, ["a"])) for each in asked]
+        return [(hub.holds(each, ["a"]), hub.part(each, "a", 99)) for each in asked]
 
     nothing = [(False, None)] * 4
     assert nothing == answers()
@@ -41,7 +41,7 @@ def test_positions_of_the_next_life_are_refused_until_it_is_whole() -> None:
     world = losing()
     world.tell(21, "a")
     assert (False, False) == (world.hub.warm, world.hub.holds(Position("f", 21), ["a"]))
-    assert world.hub.since(Position("f", 21), ["a"]) is None
+    assert world.hub.part(Position("f", 21), "a", 99) is None
 
 
 def test_coming_in_the_meantime() -> None:

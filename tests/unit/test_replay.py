@@ -378,7 +378,7 @@ def test_others_may_have_it_read_back() -> None:
     """A protocol that answers with what was missed has no cursor in the past."""
     world = forgetful()
     found = []
-    world.hub.fetch(Position("e", 4), {"a"}).addCallback(found.append)
+    world.hub.fetch(Position("e", 4), {"a"}, world).addCallback(found.append)
     world.give()
     [older] = found
     assert ([5, 6, 7, 8, 9], 9) == ([message.offset for message in older.messages], older.reached)

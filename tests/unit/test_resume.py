@@ -45,9 +45,9 @@ class World:
         """Have the broker hold a message that memory has forgotten."""
         self.archive.records.append(Message(offset, channel, body))
 
-    def ask(self, after: int, channels: Collection[str] = "a") -> Asking:
-        """Ask."""
-        return Asking(self.readers.fetch(after, channels))
+    def ask(self, after: int, channels: Collection[str] = "a", owner: object = None) -> Asking:
+        """Ask, for a client of its own unless ``owner`` names one."""
+        return Asking(self.readers.fetch(after, channels, owner or object()))
 
     def settle(self) -> None:
         """Run what is due now."""
@@ -461,3 +461,107 @@ def test_who_left_is_not_refused() -> None:
     world.settle()
     assert ["left", "broker"] == [asking.outcome for asking in asked]
     assert {"broker": 1} == world.stats.unread
+
+
+def scattered(clients: int, each: int, apart: int = 20_000) -> tuple[World, list[Asking]]:
+    """Make clients that have asked for ``each`` parts of the log, all of them far from each other.
+
+    Each part is read for a channel that memory forgot at an offset of its own.
+    """
+    world = World(page=10**9, max_bytes=10**9)
+    history = world.history
+    history._max_messages = 0
+    for place in range(1, clients * each + 2):
+        history.append(Message(place * apart, f"c{place}", b"x"), 0.0)
+        history.evict(0.0, keep_above=10**9)
+    owners = [object() for _ in range(clients)]
+    asked = [
+        world.ask((number * clients + place + 1) * apart - 5, [f"c{number * clients + place + 1}"], owner)
+        for place, owner in enumerate(owners)
+        for number in range(each)
+    ]
+    return world, asked
+
+
+def test_an_honest_client_among_clients_that_read_back_much() -> None:
+    """Twenty clients ask for 128 scattered parts each: one client with one part waits for one of each."""
+    world, asked = scattered(20, 128)
+    world.settle()
+    last = len(asked) + 1
+    honest = world.ask(last * 20_000 - 5, [f"c{last}"])
+    pages = 0
+    while not honest.outcome:
+        world.give()
+        pages += 1
+    assert ([], last * 20_000) == honest.outcome
+    assert pages <= 20 + 4 + 1
+    while world.archive.open:
+        world.give()
+    assert all(each.outcome for each in asked)
+    assert world.idle
+
+
+def test_a_short_request_goes_before_the_next_page_of_a_long_one() -> None:
+    """All readers are busy with long requests: a page of one later, the short request is read for."""
+    world = World(floor=900_000, most=2, page=1, max_bytes=10**9)
+    for offset in range(800_001, 800_100):
+        world.publish(offset)
+    for offset in range(850_001, 850_100):
+        world.publish(offset)
+    long = [world.ask(place) for place in (800_000, 850_000)]
+    world.give()
+    short = world.ask(899_000)
+    world.give()
+    assert (899_000, 900_000) in world.archive.ranges
+    while not short.outcome:
+        world.give()
+    assert len(world.archive.asked) <= 8
+    assert ["", ""] == [asking.outcome for asking in long]
+    while world.archive.open:
+        world.give()
+    assert [198, 99] == [len(asking.outcome[0]) for asking in long]
+    assert world.idle
+
+
+def test_short_requests_keep_their_order() -> None:
+    """The request that is next is read for before the reader lets another one go first."""
+    world = World(floor=100_000, most=1)
+    for after in (99_000, 75_000, 50_000):
+        world.ask(after)
+    for _ in range(3):
+        world.give()
+    assert [99_000, 75_000, 50_000] == [after for after, _ in world.archive.ranges]
+
+
+def test_a_log_that_begins_anew_while_a_long_reading_gives_way() -> None:
+    """Both are refused, and no reader is left."""
+    world = World(floor=900_000, most=1, page=1, max_bytes=10**9)
+    for offset in range(800_001, 800_100):
+        world.publish(offset)
+    long = world.ask(800_000)
+    world.give()
+    short = world.ask(899_000)
+    world.give()
+    world.settle()
+    world.readers.clear()
+    world.settle()
+    assert ("reset", "reset") == (long.outcome, short.outcome)
+    assert [] == world.clock.getDelayedCalls()
+
+
+def test_the_deadline_counts_from_the_asking() -> None:
+    """A request that waits for a reader is refused in time, whatever others are read for."""
+    world, asked = scattered(20, 2)
+    world.settle()
+    world.clock.advance(10.0)
+    late = world.ask(41 * 20_000 - 5, ["c41"])
+    world.clock.advance(5.0)
+    world.settle()
+    assert {"late"} == {each.outcome for each in asked}
+    assert "" == late.outcome
+    world.clock.advance(9.9)
+    world.settle()
+    world.archive.give()
+    world.settle()
+    assert ([], 41 * 20_000) == late.outcome
+    assert world.idle

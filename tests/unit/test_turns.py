@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pushd.stats import Stats
-from pushd.turns import Turns
+from pushd.turns import Group, Turns
 from tests.support.log import logged
 from tests.support.turning import TurningClock
 
@@ -82,3 +82,53 @@ def test_failing_job() -> None:
     assert ["a0", "a1", "a2"] == seen
     assert ["a job failed"] == log.warnings
     assert 1 == len(log.tracebacks)
+
+
+def test_a_group_has_one_part() -> None:
+    """Other jobs have theirs, however many jobs the group has; these take turns."""
+    clock, seen = TurningClock(), list[str]()
+    turns = Turns(clock, Stats())
+    group = Group(turns)
+    for name in "abc":
+        group.add(steps(seen, name, 2, clock))
+    turns.add(steps(seen, "z", 3, clock))
+    clock.turn()
+    assert ["a0", "z0", "b0", "z1", "c0", "z2", "a1", "b1", "c1"] == seen
+
+
+def test_a_group_goes_on_after_a_pause() -> None:
+    """A job that is added once the group is empty runs in a later turn, as one added meanwhile does."""
+    clock, seen = TurningClock(), list[str]()
+    group = Group(Turns(clock, Stats()))
+    group.add(steps(seen, "a", 1, clock))
+    clock.turn()
+    group.add(steps(seen, "b", 1, clock))
+    assert ["a0"] == seen
+    clock.turn()
+    assert (["a0", "b0"], []) == (seen, clock.getDelayedCalls())
+
+
+def test_a_failing_job_leaves_its_group_alone() -> None:
+    """It is logged and over."""
+    clock, seen = TurningClock(), list[str]()
+    group = Group(Turns(clock, Stats()))
+    group.add(failing())
+    group.add(steps(seen, "a", 3, clock))
+    with logged("pushd.turns") as log:
+        clock.turn()
+    assert ["a0", "a1", "a2"] == seen
+    assert ["a job failed"] == log.warnings
+
+
+def test_a_job_may_add_another_to_its_group() -> None:
+    """It is run, even when the job that adds it was the last one."""
+    clock, seen = TurningClock(), list[str]()
+    group = Group(Turns(clock, Stats()))
+
+    def job() -> Iterator[None]:
+        group.add(steps(seen, "a", 1, clock))
+        yield from ()
+
+    group.add(job())
+    clock.turn()
+    assert ["a0"] == seen

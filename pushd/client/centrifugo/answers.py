@@ -18,32 +18,26 @@ class Answers:
 
     Args:
         most: How many bytes it has room for.
+
+    Attributes:
+        room: Bytes that are left; not above 0: the client should read before it asks for more.
     """
 
-    __slots__ = ("_items", "_most", "_room")
+    __slots__ = ("_items", "_most", "room")
 
     def __init__(self, most: int) -> None:
         self._items: list[bytes] = []
         self._most = most
-        self._room = most
-
-    @property
-    def full(self) -> bool:
-        """Whether the client should read before it asks for more."""
-        return self._room <= 0
+        self.room = most
 
     def add(self, answer: bytes) -> None:
         """Take one in."""
-        self._room -= len(answer)
+        self.room -= len(answer)
         self._items.append(answer)
 
     def charge(self, members: int) -> None:
         """Count that so many members of a channel were listed or told."""
-        self._room -= _MEMBER_COST * members
-
-    def hold(self, size: int) -> None:
-        """Count so many bytes of what was asked and has to wait."""
-        self._room -= size
+        self.room -= _MEMBER_COST * members
 
     def take(self) -> list[bytes]:
         """Give what there is, to be sent."""
@@ -52,4 +46,4 @@ class Answers:
 
     def make_room(self) -> None:
         """All that was taken has left."""
-        self._room = self._most
+        self.room = self._most

@@ -8,19 +8,21 @@ comes as it comes to everybody.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from operator import attrgetter
 
+from pushd.channellog import Part
 from pushd.client.centrifugo.commands import History
 from pushd.client.centrifugo.errors import UNRECOVERABLE, RefusedError
 from pushd.hub import Hub
 from pushd.message import Message, Position
-from pushd.resume import NOTHING, Older
+from pushd.older import NOTHING, Older
 
 __all__ = ["NOTHING_KNOWN", "Backlog"]
 
 NOTHING_KNOWN = Position("", 0)
 """The position of a client that never had one: it recovers everything held."""
+
+_by_offset = attrgetter("offset")
 
 
 class Backlog:
@@ -40,25 +42,29 @@ class Backlog:
         return self._hub.knows(after) and not self._hub.holds(after, (channel,))
 
     def recover(
-        self, channel: str, after: Position, level: int, older: Older = NOTHING
+        self, channel: str, after: Position, level: int, older: Older = NOTHING, room: int | None = None
     ) -> list[Message] | None:
         """Give all of ``channel`` above ``after`` up to ``level``, or ``None``: not whole, or too much.
 
-        A position above ``level`` is none to recover from: what is in between is still to come.
+        A position above ``level`` is none to recover from: what is in between is still to come. Whether it is
+        too much is known before any message is looked at.
 
         Args:
             older: What was read back, of this channel among others, from ``after`` or before.
+            room: Most bytes of bodies, if that is less than one answer may have.
         """
         if after.offset > level:
             return None
+        read = _between(older.of(channel), after.offset, level)
         if self.goes_further(channel, after):
-            messages = self._joined(channel, after, older)
+            after = Position(after.epoch, older.reached)
         else:
-            messages = self._since(channel, after)
-        if messages is None:
+            read = []
+        held = self._part(channel, after, level)
+        room = self._max_bytes if room is None else room
+        if held is None or held.size + sum(len(message.body) for message in read) > room:
             return None
-        messages = _up_to(level, messages)
-        return messages if self._fitting(messages) == len(messages) else None
+        return read + held.first(len(held))
 
     def page(self, channel: str, request: History) -> list[Message]:
         """Give the part of ``channel`` that is asked for, as much of it as one answer may hold.
@@ -68,59 +74,31 @@ class Backlog:
         """
         if request.limit == 0:
             return []
-        messages = self._from(channel, request)
-        if messages is None:
+        part = self._from(channel, request)
+        if part is None:
             raise RefusedError(UNRECOVERABLE)
-        page = messages[: request.limit] if request.limit > 0 else messages
+        most = request.limit if request.limit > 0 else len(part)
         # At least one, or nobody could ever go on from there.
-        return messages[: _whole(messages, max(1, self._fitting(page)))]
+        if request.reverse:
+            return part.last(min(most, max(1, part.last_fitting(self._max_bytes))))
+        return part.first(min(most, max(1, part.first_fitting(self._max_bytes))))
 
-    def _from(self, channel: str, request: History) -> list[Message] | None:
-        """Order the messages as asked, from the position asked for: after it, or backwards from before it."""
+    def _from(self, channel: str, request: History) -> Part | None:
+        """Give the part that is asked for: from a position on, or up to before it if in reverse order."""
         level, since = self._hub.position.offset, request.since
         if not request.reverse:
-            messages = self._since(channel, since.position if since else NOTHING_KNOWN)
-            return None if messages is None else _up_to(level, messages)
+            return self._part(channel, since.position if since else NOTHING_KNOWN, level)
         if since and since.epoch != self._hub.position.epoch:
             return None
-        held = self._since(channel, NOTHING_KNOWN) or []
-        return _up_to(min(level, since.offset - 1) if since else level, held)[::-1]
+        return self._part(channel, NOTHING_KNOWN, min(level, since.offset - 1) if since else level)
 
-    def _joined(self, channel: str, after: Position, older: Older) -> list[Message] | None:
-        rest = self._since(channel, Position(after.epoch, older.reached))
-        if rest is None:
-            return None
-        return [m for m in older.messages if m.channel == channel and m.offset > after.offset] + rest
-
-    def _since(self, channel: str, after: Position) -> list[Message] | None:
-        channels = (channel,)
+    def _part(self, channel: str, after: Position, until: int) -> Part | None:
         if after == NOTHING_KNOWN:
-            after = self._hub.earliest(channels)
-        return self._hub.since(after, channels)
-
-    def _fitting(self, messages: Iterable[Message]) -> int:
-        """Count the messages at the beginning whose bodies fit, and look at no more."""
-        room, count = self._max_bytes, 0
-        for message in messages:
-            room -= len(message.body)
-            if room < 0:
-                break
-            count += 1
-        return count
+            after = self._hub.earliest((channel,))
+        return self._hub.part(after, channel, until)
 
 
-def _whole(messages: list[Message], count: int) -> int:
-    """Return ``count``, or more where it would cut a batch.
-
-    A client asks for what follows a page by the page's last offset, which all parts of a batch share.
-    """
-    while 0 < count < len(messages) and messages[count].offset == messages[count - 1].offset:
-        count += 1
-    return count
-
-
-def _up_to(level: int, messages: list[Message]) -> list[Message]:
-    """Cut what is above ``level``: memory may hold very many, and a client may ask again and again."""
-    if not messages or messages[-1].offset <= level:
-        return messages
-    return messages[: bisect_right(messages, level, key=attrgetter("offset"))]
+def _between(messages: list[Message], after: int, until: int) -> list[Message]:
+    """Give those above ``after``, up to ``until``, of messages in offset order."""
+    first = bisect_right(messages, after, key=_by_offset)
+    return messages[first : bisect_right(messages, until, lo=first, key=_by_offset)]

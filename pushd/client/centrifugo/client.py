@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -16,6 +17,7 @@ from pushd.client.centrifugo import presence, replies
 from pushd.client.centrifugo.commands import Subscribe
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import Dialect
+from pushd.client.centrifugo.drafts import Draft
 from pushd.client.centrifugo.errors import BEHIND, PERMISSION_DENIED, TOKEN_EXPIRED, RefusedError
 from pushd.client.centrifugo.leases import Leases
 from pushd.client.centrifugo.replies import Fields
@@ -24,7 +26,11 @@ from pushd.client.session import Session
 from pushd.disconnect import EXPIRED, INTERNAL_ERROR, Disconnect
 from pushd.interfaces import Encoding
 from pushd.message import BROADCAST, Position
-from pushd.resume import NOTHING, Older, UnreadError
+from pushd.older import NOTHING, Older
+from pushd.resume import UnreadError
+
+if TYPE_CHECKING:
+    from pushd.client.centrifugo.announcements import Announcement
 
 __all__ = ["GRACE", "INSUFFICIENT", "LAPSED", "REVOKED", "Client", "Unsubscribed"]
 
@@ -57,7 +63,7 @@ class Client(Session):
         identity: Whom it belongs to.
     """
 
-    __slots__ = ("_leases", "_reading", "client", "desk", "identity")
+    __slots__ = ("_drafts", "_leases", "_reading", "client", "desk", "identity")
 
     protocol: ClassVar[str] = "centrifugo"
     dialect: ClassVar[Dialect]
@@ -68,6 +74,9 @@ class Client(Session):
         self.client = ""
         self.identity = ANYBODY
         self._leases = Leases()
+        # Answers that are being written, and all that has to leave after them. Until they have left, the hub
+        # holds the messages for this client.
+        self._drafts: deque[Draft | bytes] = deque()
         # What is being read back, by the channel that waits for it; "connect" waits as broadcasts.
         self._reading: dict[str, Deferred[None]] = {}
 
@@ -108,9 +117,20 @@ class Client(Session):
             self._announce(channel, "leave")
         self.expires_at = self._leases.first
 
+    def drained(self) -> None:
+        """Go on with messages, unless answers have to leave first, see :meth:`Session.drained`."""
+        if not self._drafts:
+            super().drained()
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Finish no more answers, see :meth:`Session.close`."""
+        self._drafts.clear()
+        super().close(disconnect)
+
     def lost(self) -> None:
         """Leave, see :meth:`Session.lost`."""
         channels = self.subscribed
+        self._drafts.clear()
         super().lost()
         reading, self._reading = self._reading, {}
         for each in reading.values():
@@ -124,8 +144,48 @@ class Client(Session):
         self.tell([self._push(channel, kind, content)])
 
     def tell(self, objects: Sequence[bytes]) -> bool:
-        """Send JSON objects; tells whether the socket took them all."""
+        """Send JSON objects, after the answers that are being written.
+
+        Returns:
+            True if the socket took them all.
+        """
+        if self._drafts:
+            self._drafts.extend(objects)
+            return False
+        return self._send(objects)
+
+    def hear(self, announcement: Announcement) -> None:
+        """Tell a client that does not wait who came or left."""
+        self.write(announcement.frame(self.dialect))
+
+    def others(self, channel: str) -> list[Client]:
+        """Return the other clients of this protocol on ``channel``; none if they are too many to be told."""
+        try:
+            audience = presence.audience(self.hub, channel, Client)
+        except RefusedError:
+            return []
+        return [client for client in audience if client is not self]
+
+    def _send(self, objects: Sequence[bytes]) -> bool:
         return self.write(self.dialect.frame(objects))
+
+    def _advance(self, end: int) -> list[bytes]:
+        """Go on writing answers until the workload has done ``end`` units.
+
+        Returns:
+            What is finished, in order.
+        """
+        drafts, finished = self._drafts, list[bytes]()
+        while drafts:
+            draft = drafts[0]
+            if isinstance(draft, Draft):
+                if not draft.advance(self.desk.work, end):
+                    break
+                finished.append(draft.finished())
+            else:
+                finished.append(draft)
+            drafts.popleft()
+        return finished
 
     # Being let in.
 
@@ -145,12 +205,14 @@ class Client(Session):
         self.identity = identity
         self.client = self.desk.new_client()
         self.hub.join(self, wishes.keys() - {BROADCAST})
+        room, subs = self.desk.rules.recovery_bytes, dict[str, Fields]()
+        for channel, wish in wishes.items():
+            subs[self._name(channel)] = standing = self._standing(channel, wish, older, room)
+            room -= standing["publications"].size if "publications" in standing else 0
         return {
             **self._greeting(),
             **self._lease(BROADCAST, identity.expires_at),
-            "subs": {
-                self._name(channel): self._standing(channel, wish, older) for channel, wish in wishes.items()
-            },
+            "subs": subs,
             "ping": max(1, round(self.desk.rules.ping_interval)),
         }
 
@@ -222,7 +284,7 @@ class Client(Session):
             if self._reading.pop(channel, None) is not None:
                 resume(older)
 
-        reading = self.hub.fetch(first, frozenset(asked)).addErrback(_nothing).addCallback(read)
+        reading = self.hub.fetch(first, frozenset(asked), self).addErrback(_nothing).addCallback(read)
         self._reading[channel] = reading.addErrback(self._failed)
         return True
 
@@ -230,15 +292,22 @@ class Client(Session):
         _log.failure("a client could not go on where it was", failure=failure)
         self.close(INTERNAL_ERROR)
 
-    def _standing(self, channel: str, wish: Subscribe, older: Older = NOTHING) -> dict[str, Any]:
-        """Tell where a subscription stands, with what was missed up to there if that is asked for."""
+    def _standing(
+        self, channel: str, wish: Subscribe, older: Older = NOTHING, room: int | None = None
+    ) -> dict[str, Any]:
+        """Tell where a subscription stands, with what was missed up to there if that is asked for.
+
+        Args:
+            older: What was read back for it.
+            room: Most bytes that it may be given, see :meth:`Backlog.recover`.
+        """
         epoch, level = self.hub.position.epoch, self._level()
         standing = {"recoverable": True, "positioned": True, **replies.position(Position(epoch, level))}
         if not wish.recover:
             return standing
         backlog = self.desk.backlog
         source = "stream" if backlog.goes_further(channel, wish.position) else "memory"
-        missed = backlog.recover(channel, wish.position, level, older)
+        missed = backlog.recover(channel, wish.position, level, older, room)
         self.desk.stats.resumes["lost" if missed is None else source] += 1
         standing["was_recovering"] = True
         if missed is not None:
@@ -270,20 +339,8 @@ class Client(Session):
         return [self._push(channel, "unsubscribe", INSUFFICIENT), self._push(channel, "subscribe", standing)]
 
     def _announce(self, channel: str, kind: str) -> int:
-        """Tell the others on ``channel`` that this client came or went, and give their number.
-
-        Those that lag are spared.
-        """
-        if not self.desk.rules.join_leave:
-            return 0
-        try:
-            others = presence.audience(self.hub, channel, Client)
-        except RefusedError:
-            return 0
-        for other in others:
-            if other is not self and not other.waiting:
-                other.announce(channel, kind, {"info": self.info})
-        return len(others)
+        """Have others on ``channel`` told that this client came or went, see :meth:`Announcements.add`."""
+        return self.desk.announcements.add(channel, kind, self)
 
 
 def _nothing(failure: Failure) -> Older:

@@ -1,4 +1,4 @@
-"""From the bytes of one frame to commands, each a request with its number or the error it earned.
+"""From the lines of a frame to commands, each a request with its number or the error it earned.
 
 A frame holds one JSON object or several, one per line; each names its method by its one key
 besides ``id``. Fields that are not known are passed over, as newer clients send some.
@@ -191,16 +191,22 @@ _METHODS: Mapping[str, type[Request] | Error] = MappingProxyType(
 )
 
 
-def parse(payload: bytes) -> list[Command]:
-    """Read the commands of one frame, in order.
+def parse(line: bytes) -> Command:
+    """Read one command.
 
     Raises:
-        NotACommandError: Any of it is not JSON, not an object, or has no number or no method.
+        NotACommandError: It is not JSON, not an object, or has no number or no method.
     """
-    commands = [_command(line) for line in payload.split(b"\n") if line and not line.isspace()]
-    if not commands:
-        raise NotACommandError("empty frame")
-    return commands
+    fields = _object(line)
+    if not fields:
+        return 0, _PONG
+    number = fields.pop("id", 0)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LARGEST_ID:
+        raise NotACommandError("a command needs a number")
+    if len(fields) != 1:
+        raise NotACommandError("a command has one method")
+    ((method, params),) = fields.items()
+    return number, _request(method, params)
 
 
 def parse_connect(payload: bytes) -> Connect:
@@ -213,19 +219,6 @@ def parse_connect(payload: bytes) -> Connect:
         return Connect.model_validate(_without_nulls(_object(payload or b"{}")))
     except ValidationError as error:
         raise NotACommandError("not a connect request") from error
-
-
-def _command(line: bytes) -> Command:
-    fields = _object(line)
-    if not fields:
-        return 0, _PONG
-    number = fields.pop("id", 0)
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LARGEST_ID:
-        raise NotACommandError("a command needs a number")
-    if len(fields) != 1:
-        raise NotACommandError("a command has one method")
-    ((method, params),) = fields.items()
-    return number, _request(method, params)
 
 
 def _object(text: bytes) -> dict[str, object]:

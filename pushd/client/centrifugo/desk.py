@@ -9,8 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from pushd.client.auth import Authenticator
+from pushd.client.centrifugo.announcements import Announcements
 from pushd.client.centrifugo.backlog import Backlog
 from pushd.client.centrifugo.rules import Rules
+from pushd.client.centrifugo.workload import Workload
 from pushd.hub import Hub
 from pushd.message import Publication
 from pushd.stats import Stats
@@ -32,6 +34,8 @@ class Desk:
         clock: Tells the time that deadlines are compared with.
         now: Gives the time in seconds since the Unix epoch, which tokens speak of.
         new_client: Makes a name for a client that no other ever had.
+        work: Counts what commands cost, and shares it out over the turns.
+        announcements: Tell who comes and goes.
     """
 
     hub: Hub
@@ -42,6 +46,8 @@ class Desk:
     clock: IReactorTime
     now: Callable[[], float]
     new_client: Callable[[], str]
+    work: Workload
+    announcements: Announcements
 
     @property
     def backlog(self) -> Backlog:

@@ -5,11 +5,12 @@ Publications are put in as they are: a body that is JSON already is copied, not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
+from pushd.client.centrifugo.drafts import Listing
 from pushd.client.centrifugo.errors import Error
 from pushd.disconnect import Disconnect
 from pushd.encoding import json_data
@@ -20,6 +21,7 @@ __all__ = [
     "Fields",
     "bare_push",
     "disconnect_push",
+    "dumps",
     "error",
     "position",
     "publications",
@@ -36,7 +38,7 @@ PING = b"{}"
 
 def reply(number: int, method: str, result: Fields) -> bytes:
     """Answer the command ``number``."""
-    return orjson.dumps({"id": number, method: result})
+    return dumps({"id": number, method: result})
 
 
 def error(number: int, failure: Error) -> bytes:
@@ -71,9 +73,12 @@ def position(place: Position) -> Fields:
     return {"epoch": place.epoch, "offset": max(place.offset, 0)}
 
 
-def publications(messages: Iterable[Message]) -> list[orjson.Fragment]:
+def publications(messages: Sequence[Message]) -> Listing:
     """Give the publications of an answer."""
-    return [
-        orjson.Fragment(b'{"data":%b,"offset":%d}' % (json_data(message), message.offset))
-        for message in messages
-    ]
+    pieces = (b'{"data":%b,"offset":%d}' % (json_data(message), message.offset) for message in messages)
+    return Listing(sum(len(message.body) for message in messages), pieces, (b"[", b"]"))
+
+
+def dumps(fields: Fields) -> bytes:
+    """Give the bytes of an object in which there may be listings, see :class:`Listing`."""
+    return orjson.dumps(fields, default=Listing.json)

@@ -45,11 +45,14 @@ from pushd.client.centrifugo.replies import Fields
 from pushd.disconnect import EXPIRED, INVALID_TOKEN
 from pushd.interfaces import Encoding, PublishError
 from pushd.message import BROADCAST, Publication
-from pushd.resume import NOTHING, Older
+from pushd.older import NOTHING, Older
 
 __all__ = ["CentrifugoSession"]
 
 _log = Logger()
+
+_MEMBERS = 8
+"""Members of a channel that are looked at for a unit of work."""
 
 _UNCONFIRMED = 64
 """Most publications of one client that the broker has not confirmed yet."""
@@ -81,7 +84,7 @@ class CentrifugoSession(Conversation):
 
     def _result(self, number: int, request: Request | Error, older: Older | None) -> Fields | None:
         """Do what is asked, see :meth:`Conversation._result`."""
-        if self._answers.full:
+        if self._full:
             raise RefusedError(TOO_MANY_REQUESTS)
         match request:
             case Error():
@@ -228,6 +231,7 @@ class CentrifugoSession(Conversation):
             raise RefusedError(NOT_AVAILABLE)
         members = presence.audience(self.hub, self._own(name), Client)
         self._answers.charge(len(members))
+        self.desk.work.charge(len(members) // _MEMBERS)
         return members
 
     def _announce(self, channel: str, kind: str) -> int:

@@ -6,23 +6,26 @@ have missed something is told and goes on: the client could not ask.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import orjson
+from twisted.python.failure import Failure
 
 from pushd.client.auth import ExpiredTokenError, Identity, InvalidTokenError
 from pushd.client.centrifugo import replies
+from pushd.client.centrifugo.announcements import Announcement
 from pushd.client.centrifugo.client import Client
 from pushd.client.centrifugo.commands import Connect, NotACommandError, Subscribe, parse_connect
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import UNI_SSE, UNI_WEBSOCKET
+from pushd.client.centrifugo.drafts import Draft
 from pushd.client.centrifugo.errors import LIMIT_EXCEEDED, PERMISSION_DENIED, RefusedError
+from pushd.client.centrifugo.workload import SLICE
 from pushd.disconnect import BAD_REQUEST, BEHIND, EXPIRED, INVALID_TOKEN, NOT_ALLOWED, Disconnect
 from pushd.interfaces import Encoding, Wire
 from pushd.message import BROADCAST, Position
-from pushd.resume import NOTHING, Older
+from pushd.older import NOTHING, Older
 
 __all__ = ["Ticket", "UniSession", "UniSseSession", "admit", "resumed"]
 
@@ -132,10 +135,27 @@ class UniSession(Client):
         except RefusedError:
             self.close(BEHIND)
             return
-        if self.tell([orjson.dumps({"connect": result})]):
-            self.hub.drained(self)
         for channel in self.subscribed:
             self._announce(channel, "join")
+        self._drafts.append(Draft({"connect": result}, replies.dumps))
+        self._write(SLICE)
+        if self._drafts:
+            self.desk.work.add(self._slices())
+
+    def _slices(self) -> Iterator[None]:
+        """Go on with a long answer, as long as the client is there."""
+        try:
+            while self._drafts:
+                self._write(SLICE)
+                yield
+        except Exception:  # noqa: BLE001  # whatever it is, it ends this client only
+            self._failed(Failure())
+
+    def _write(self, units: int) -> None:
+        """Go on with the answer; once all of it has left, the client is served."""
+        objects = self._advance(self.desk.work.done + units)
+        if objects and self._send(objects):
+            self.drained()
 
 
 class UniSseSession(UniSession):
@@ -162,13 +182,20 @@ class UniSseSession(UniSession):
         wire.write(b"retry: %d\n" % self._retry)
         super().opened(wire)
 
-    def tell(self, objects: Sequence[bytes]) -> bool:
-        """Send events that carry the position, if there is one to go on from, see :meth:`Client.tell`."""
-        reached = self.hub.reached(self)
+    def hear(self, announcement: Announcement) -> None:
+        """Tell who came or left, see :meth:`Client.hear`: each client has a position of its own."""
+        self.tell([announcement.push(self.dialect)])
+
+    def _send(self, objects: Sequence[bytes]) -> bool:
+        """Send events that carry the position, if there is one to go on from.
+
+        Before the first answer there is none: what a client recovers by that has not been given to it yet.
+        """
+        reached = None if self._drafts else self.hub.reached(self)
         place = b"id: %b\n" % str(reached).encode() if reached else b""
         return self.write(place + self.dialect.frame(objects))
 
     def close(self, disconnect: Disconnect) -> None:
         """Say why, then end, see :meth:`Session.close`."""
-        self.tell([replies.disconnect_push(disconnect)])
+        self._send([replies.disconnect_push(disconnect)])
         super().close(disconnect)

@@ -12,14 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from pushd.client.auth import Anonymous, Authenticator, ExpiredTokenError, Identity, InvalidTokenError
+from pushd.client.centrifugo.announcements import Announcements
 from pushd.client.centrifugo.client import Client
 from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.rules import Rules
 from pushd.client.centrifugo.session import CentrifugoSession
 from pushd.client.centrifugo.uni import UniSession
+from pushd.client.centrifugo.workload import Workload
 from pushd.hub import Hub
 from pushd.message import Publication
 from pushd.stats import Stats
+from pushd.turns import Turns
 from tests.support.roster import NoEncoding
 from tests.support.still_hub import FakeWire, StillHub
 
@@ -61,11 +64,13 @@ class Server:
         self.hub = StillHub()
         self.clock = Clock()
         self.stats = Stats()
+        work = Workload(cast("Any", self.clock), Turns(cast("Any", self.clock), self.stats))
+        hub = cast("Hub", self.hub)
         self.published: list[tuple[Publication, Deferred[None]]] = []
         self.confirm = False
         names = count(1)
         self.desk = Desk(
-            hub=cast("Hub", self.hub),
+            hub=hub,
             rules=replace(Rules(), **rules),
             auth=auth or Anonymous(),
             publish=self._publish,
@@ -73,7 +78,13 @@ class Server:
             clock=cast("Any", self.clock),
             now=lambda: 1000.0 + self.clock.seconds(),
             new_client=lambda: f"c{next(names)}",
+            work=work,
+            announcements=Announcements(hub, replace(Rules(), **rules), work),
         )
+
+    def settle(self) -> None:
+        """Do what was left for later turns."""
+        self.clock.advance(0)
 
     def _publish(self, publication: Publication) -> Deferred[None]:
         published: Deferred[None] = Deferred()
@@ -84,7 +95,7 @@ class Server:
 
     def session(self) -> Talk:
         """Open a bidirectional session."""
-        return Talk(lambda: CentrifugoSession(self.desk, NoEncoding()))
+        return Talk(self, lambda: CentrifugoSession(self.desk, NoEncoding()))
 
     def connected(self, **connect: Any) -> Talk:
         """Open one and connect it."""
@@ -96,15 +107,17 @@ class Server:
 class Talk:
     """One session and the wire under it."""
 
-    def __init__(self, make: Callable[[], Client]) -> None:
+    def __init__(self, server: Server, make: Callable[[], Client]) -> None:
         self.wire = FakeWire()
+        self._server = server
         self.session = make()
         self.session.opened(self.wire)
         self._number = 0
 
     def send(self, text: str) -> None:
-        """Send a frame."""
+        """Send a frame; what is left for later turns is done, too."""
         self.session.received(text.encode(), binary=False)
+        self._server.settle()
 
     def heard(self) -> list[Any]:
         """Give the objects that came since the last time."""
@@ -154,4 +167,4 @@ def objects(data: bytes) -> list[Any]:
 
 def uni(server: Server, kind: type[UniSession] = UniSession, **fields: Any) -> Talk:
     """Open a unidirectional session."""
-    return Talk(lambda: kind(server.desk, NoEncoding(), **fields))
+    return Talk(server, lambda: kind(server.desk, NoEncoding(), **fields))

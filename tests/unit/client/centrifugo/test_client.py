@@ -70,6 +70,7 @@ def test_others_are_told_who_comes_and_goes() -> None:
     second.ask({"unsubscribe": {"channel": "x"}})
     second.subscribe("x")
     second.session.lost()
+    server.settle()
     assert [
         {"push": {"channel": "broadcast", "join": JOIN}},
         {"push": {"channel": "x", "join": JOIN}},
@@ -90,6 +91,7 @@ def test_others_are_told_when_a_subscription_expires() -> None:
     server.clock.advance(125)
     first.heard()
     second.session.expired()
+    server.settle()
     info = {"info": {"user": "anna", "client": "c2"}}
     assert [{"push": {"channel": "x", "leave": info}}] == first.heard()
 

@@ -8,7 +8,7 @@ from tests.unit.client.centrifugo.talk import Server, Talk, uni
 def test_a_bidirectional_session_is_pinged_by_the_socket() -> None:
     """The connect answer promises no pings of the protocol, and none come."""
     server = Server()
-    talk = Talk(lambda: FramePingSession(server.desk, NoEncoding()))
+    talk = Talk(server, lambda: FramePingSession(server.desk, NoEncoding()))
     connect = talk.ask({"connect": {}})["connect"]
     assert {"client", "version", "subs"} == connect.keys()
     talk.session.ping()
@@ -20,7 +20,7 @@ def test_a_connection_that_reads_back_is_answered_alike() -> None:
     """Its answer comes later, and promises no pings either."""
     server = Server()
     server.hub.floor = 5
-    talk = Talk(lambda: FramePingSession(server.desk, NoEncoding()))
+    talk = Talk(server, lambda: FramePingSession(server.desk, NoEncoding()))
     assert [] == talk.ask({"connect": {"subs": {"broadcast": {"recover": True, "epoch": "e1", "offset": 2}}}})
     server.hub.give()
     assert {"client", "version", "subs"} == talk.heard()[0]["connect"].keys()

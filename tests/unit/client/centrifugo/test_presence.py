@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from pushd.client.centrifugo import presence
+from pushd.client.centrifugo import presence, replies
 from pushd.client.centrifugo.client import Client
 from pushd.client.centrifugo.errors import LIMIT_EXCEEDED, RefusedError
 from pushd.message import BROADCAST
@@ -23,7 +25,7 @@ def test_only_clients_of_this_protocol_are_listed() -> None:
             "c2": {"user": "anna", "client": "c2"},
             "c3": {"user": "ben", "client": "c3"},
         }
-    } == presence.listing(members)
+    } == json.loads(replies.dumps(presence.listing(members)))
     assert {"num_clients": 3, "num_users": 2} == presence.statistics(members)
 
 

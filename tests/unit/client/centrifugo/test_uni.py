@@ -176,6 +176,7 @@ def test_others_are_told_of_it() -> None:
     other.subscribe("x")
     other.wire.take()
     uni(server, ticket=admit(server.desk, wanting("x")))
+    server.settle()
     assert ["broadcast", "x"] == [push["push"]["channel"] for push in other.heard()]
 
 
