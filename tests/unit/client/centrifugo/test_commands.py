@@ -39,8 +39,8 @@ def test_what_stock_clients_say() -> None:
     ("text", "request_"),
     [
         (b'{"id":3,"unsubscribe":{"channel":"x"}}', Unsubscribe(channel="x")),
-        (b'{"id":3,"publish":{"channel":"x","data":{"a":[1]}}}', Publish(channel="x", data={"a": [1]})),
-        (b'{"id":3,"publish":{"channel":"x","data":null}}', Publish(channel="x", data=None)),
+        (b'{"id":3,"publish":{"channel":"x","data":{"a":[1]}}}', Publish(channel="x", body=b'{"a":[1]}')),
+        (b'{"id":3,"publish":{"channel":"x","data":null}}', Publish(channel="x", body=b"null")),
         (b'{"id":3,"presence":{"channel":"x"}}', Presence(channel="x")),
         (b'{"id":3,"presence_stats":{"channel":"x"}}', PresenceStats(channel="x")),
         (
