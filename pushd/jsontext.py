@@ -30,7 +30,7 @@ _DIGITS = 400
 
 
 class Form(Enum):
-    """What a text is to a client that expects JSON.
+    """The kinds of text that a client which expects JSON is sent.
 
     Attributes:
         JSON: JSON by RFC 8259.

@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 def _is_json(text: str) -> bool:
-    """Tell by Python's own parser, less what it takes besides RFC 8259."""
+    """Return True if Python's own parser takes a text as JSON by RFC 8259."""
 
     def refuse(name: str) -> None:
         raise ValueError(name)
@@ -78,13 +78,13 @@ def test_json(text: str) -> None:
     ],
 )
 def test_text(text: str) -> None:
-    """What RFC 8259 does not allow is no JSON, even where some parser takes it."""
+    """A text that RFC 8259 does not allow is no JSON, even where some parser takes it."""
     assert Form.TEXT is form(text.encode())
 
 
 @pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, '{"a":' * 100_000 + "1" + "}" * 100_000])
 def test_deep(text: str) -> None:
-    """What is nested beyond every parser is told apart, without an exception."""
+    """A text that is nested beyond every parser is told apart, without an exception."""
     assert Form.DEEP is form(text.encode())
 
 
