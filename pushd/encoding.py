@@ -17,6 +17,7 @@ from typing import TypeAlias
 import orjson
 from typing_extensions import override
 
+from pushd.jsontext import Form
 from pushd.message import BROADCAST, Kind, Message
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "UniSseEncoding",
     "frame",
     "json_data",
+    "publication",
 ]
 
 TEXT = 1
@@ -70,11 +72,24 @@ def json_data(message: Message) -> bytes:
     body = message.body
     if message.kind is Kind.BINARY:
         return orjson.dumps(b64encode(body).decode())
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
+    if message.form is not Form.JSON:
         return orjson.dumps(body.decode())
     return body.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def publication(message: Message, offset: bytes) -> bytes:
+    """Give a publication of Centrifugo's protocol.
+
+    JSON that is nested too deeply is a string, like text that is no JSON. A tag tells it apart.
+
+    Args:
+        message: What is published.
+        offset: The member ``offset`` with a comma before it, or nothing.
+    """
+    data = json_data(message)
+    if message.kind is Kind.TEXT and message.form is Form.DEEP:
+        return b'{"data":%b%b,"tags":{"json":"text"}}' % (data, offset)
+    return b'{"data":%b%b}' % (data, offset)
 
 
 class _Kept(ABC):
@@ -188,7 +203,7 @@ class _Pushes(_Kept):
         channel = self._broadcast if message.channel == BROADCAST else message.channel
         # A client takes an offset for its position, and must not show that of a batch of which it has a part.
         offset = b"" if message.following else b',"offset":%d' % message.offset
-        return b'{"channel":%b,"pub":{"data":%b%b}}' % (orjson.dumps(channel), json_data(message), offset)
+        return b'{"channel":%b,"pub":%b}' % (orjson.dumps(channel), publication(message, offset))
 
 
 class CentrifugoEncoding(_Pushes):

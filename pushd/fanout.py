@@ -19,6 +19,9 @@ __all__ = ["Pass"]
 _STEP = 100
 """Connections served in one step, at most."""
 
+_STEP_MESSAGES = 20_000
+"""Messages of a batch times connections, at most, in one step: each connection may get others of them."""
+
 _STEP_BYTES = 1024 * 1024
 """Bytes of bodies after which a step ends: the kernel copies them in half a millisecond."""
 
@@ -172,6 +175,7 @@ class Pass:
 
 
 def _step(batch: Sequence[Message]) -> int:
-    """Return the number of connections that a step serves: fewer the more bytes each may get."""
+    """Return the number of connections that a step serves: fewer the more bytes and messages each may get."""
     size = sum([len(message.body) for message in batch])
-    return _STEP if size * _STEP < _STEP_BYTES else max(1, _STEP_BYTES // size)
+    most = min(_STEP, max(1, _STEP_MESSAGES // len(batch)))
+    return most if size * most < _STEP_BYTES else max(1, _STEP_BYTES // size)

@@ -7,15 +7,17 @@ channel whole when busy ones have rolled the log over. No clock and no I/O: time
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
 from heapq import merge
+from itertools import islice
 from operator import attrgetter
 
 from pushd.channellog import NOTHING, ChannelLog, Part
 from pushd.message import Message
 
-__all__ = ["History", "cut"]
+__all__ = ["MAX_CHUNK", "History", "cut"]
 
 _OVERHEAD = 400
 """Bytes counted for a message besides its body: the objects and index entries that hold it."""
@@ -26,7 +28,14 @@ _FLOORS = 100_000
 _AGED = 1000
 """Messages that one call drops for their age alone, about a millisecond: a burst grows old all at once."""
 
+MAX_CHUNK = 500
+"""Messages of one chunk, or as many as the last offset has: tiny messages cost time by their number."""
+
 _by_offset = attrgetter("offset")
+
+
+def _offset_of_entry(entry: tuple[float, Message]) -> int:
+    return entry[1].offset
 
 
 class History:
@@ -117,7 +126,8 @@ class History:
             after: An offset.
             until: An offset.
             channels: Names; :data:`pushd.message.BROADCAST` only when it is among them.
-            limit: Stop once the bodies exceed this many bytes, at a boundary between offsets; 0: no limit.
+            limit: Stop once the bodies exceed this many bytes or the messages :data:`MAX_CHUNK`, at a
+                boundary between offsets; 0: no limit.
 
         Returns:
             The messages, or ``None`` when some have been evicted.
@@ -159,17 +169,30 @@ class History:
         return found
 
     def after(self, offset: int, limit: int) -> list[Message]:
-        """Give the messages of all channels above ``offset``, to about ``limit`` bytes of bodies.
+        """Return the messages of all channels above ``offset``, a chunk at most, in offset order.
 
-        Meant for the newest few: it walks from the head.
+        Args:
+            offset: An offset.
+            limit: Bytes of bodies after which the chunk ends, at a boundary between offsets.
         """
         found: list[Message] = []
-        for _, message in reversed(self._log):
+        for _, message in islice(reversed(self._log), MAX_CHUNK + 1):
             if message.offset <= offset:
                 break
             found.append(message)
+        else:
+            found = self._oldest_above(offset)
         found.reverse()
         return cut(found, limit)
+
+    def _oldest_above(self, offset: int) -> list[Message]:
+        """Return the oldest messages above ``offset``, a chunk to the end of its offset; newest first."""
+        log = self._log
+        begin = bisect_right(log, offset, key=_offset_of_entry)
+        end = min(begin + MAX_CHUNK, len(log))
+        while end < len(log) and log[end][1].offset == log[end - 1][1].offset:
+            end += 1
+        return [message for _, message in islice(reversed(log), len(log) - end, len(log) - begin)]
 
     def _parts(self, after: int, until: int, channels: Iterable[str]) -> list[Part]:
         """Return what each of ``channels`` has above ``after`` and up to ``until``, if it has anything."""
@@ -205,19 +228,18 @@ def _merged(parts: list[Part]) -> list[Message]:
 
 
 def _merged_to(limit: int, parts: list[Part]) -> list[Message]:
-    """Return messages of ``parts`` in offset order, until their bodies exceed ``limit`` bytes.
+    """Return messages of ``parts`` in offset order, until they are a chunk of ``limit`` bytes.
 
     No more is looked at: a client may lack very much and be given a little each time.
     """
     if len(parts) == 1:
-        short = parts[0].beyond(limit)
-        return short.first(len(short))
-    if sum(part.size for part in parts) <= limit:
+        return parts[0].first(min(len(parts[0].beyond(limit)), MAX_CHUNK))
+    if sum(part.size for part in parts) <= limit and sum(map(len, parts)) <= MAX_CHUNK:
         return _merged(parts)
     found: list[Message] = []
     room = limit
     for message in merge(*parts, key=_by_offset):
-        if room < 0 and message.offset != found[-1].offset:
+        if (room < 0 or len(found) >= MAX_CHUNK) and message.offset != found[-1].offset:
             break
         found.append(message)
         room -= len(message.body)
@@ -225,10 +247,10 @@ def _merged_to(limit: int, parts: list[Part]) -> list[Message]:
 
 
 def cut(messages: list[Message], limit: int) -> list[Message]:
-    """Cut after about ``limit`` bytes of bodies, never within an offset, never to nothing."""
+    """Cut after about ``limit`` bytes of bodies, or a chunk; never within an offset, never to nothing."""
     total = 0
     for index, message in enumerate(messages):
-        if total > limit and message.offset != messages[index - 1].offset:
+        if (total > limit or index >= MAX_CHUNK) and message.offset != messages[index - 1].offset:
             return messages[:index]
         total += len(message.body)
     return messages

@@ -6,13 +6,19 @@ from what it received; the hub and the history pass it on by reference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-__all__ = ["BROADCAST", "Kind", "Message", "Position", "Publication", "is_epoch"]
+from pushd.jsontext import Form, form
+
+__all__ = ["BROADCAST", "STRING", "Kind", "Message", "Position", "Publication", "is_epoch"]
 
 BROADCAST = ""
 """The channel every connection of every protocol is always subscribed to."""
+
+
+STRING = "text/plain; as=string"
+"""Content type of a text that is a string to JSON clients, even if it looks like JSON: the text ``42``."""
 
 
 class Kind(Enum):
@@ -43,6 +49,7 @@ class Message:
         following: Messages of the same batch that follow on the same channel, at the same offset. 0 for
             the last, and for a message that is no part of a batch. A client that shows ``offset`` as its
             position must have all of them, so that only the last may carry it to the client.
+        twin: Another message with the same body, or ``None``. The body is then checked for both at once.
     """
 
     offset: int
@@ -54,6 +61,22 @@ class Message:
     message_id: str = ""
     published_at: float = 0.0
     following: int = 0
+    twin: Message | None = field(default=None, repr=False)
+    _form: Form | None = field(default=None, init=False, repr=False)
+
+    @property
+    def form(self) -> Form:
+        """What a body of text is to a client that expects JSON; checked once, however many ask."""
+        if self._form is None:
+            found = self.twin.form if self.twin is not None else self._check()
+            object.__setattr__(self, "_form", found)
+            return found
+        return self._form
+
+    def _check(self) -> Form:
+        # Parameters of a media type may have spaces around them (RFC 9110 section 5.6.6).
+        declared = self.content_type and self.content_type.lower().replace(" ", "")
+        return Form.TEXT if declared == "text/plain;as=string" else form(self.body)
 
 
 def is_epoch(text: str) -> bool:

@@ -1,7 +1,9 @@
 """Publishing over HTTP: ``POST /api/publish`` and ``/api/broadcast``, answered after the broker's confirm.
 
-``data`` that is a JSON string is sent as its text; any other JSON is sent as compact JSON. The
-content type has to be JSON's: a page of another origin cannot send that without
+``data`` that is a JSON string is sent as its text; any other JSON is sent as compact JSON. A text that
+looks like JSON gets a content type by which JSON clients receive it as a string all the same.
+
+The content type of the request has to be JSON's: a page of another origin cannot send that without
 asking first (a CORS preflight), and this port never agrees.
 """
 
@@ -20,7 +22,8 @@ from twisted.python.failure import Failure
 from pushd import channel as channel_name
 from pushd.admin.exchange import Answer, Ask, answer_json, refuse
 from pushd.interfaces import PublishError
-from pushd.message import Publication
+from pushd.jsontext import Form, form
+from pushd.message import STRING, Publication
 
 __all__ = ["BroadcastRequest", "PublishPage", "PublishRequest"]
 
@@ -151,12 +154,16 @@ def _parse(body: bytes) -> object:
 
 
 def _publication(request: BroadcastRequest) -> Publication:
-    plain = isinstance(request.data, str)
-    text = request.data if plain else json.dumps(request.data, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(request.data, str):
+        body = request.data.encode()
+        content_type = "" if form(body) is Form.TEXT else STRING
+    else:
+        body = json.dumps(request.data, ensure_ascii=False, separators=(",", ":")).encode()
+        content_type = "application/json"
     return Publication(
-        body=text.encode(),
+        body=body,
         channels=request.targets(),
-        content_type="" if plain else "application/json",
+        content_type=content_type,
         event=request.event,
         message_id=request.message_id,
     )

@@ -18,7 +18,19 @@ from pushd.broker.batch import MAX_PARTS, MalformedError, is_batch, split
 from pushd.broker.content import MAX_BODY_BYTES, TOO_LARGE, UTF8, Refused, decompressed, line, read
 from pushd.message import BROADCAST, Kind, Message, Publication
 
-__all__ = ["MAX_BODY_BYTES", "TOO_LARGE", "Outgoing", "Properties", "Refused", "decode", "encode"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "MAX_CHANNELS",
+    "TOO_LARGE",
+    "Outgoing",
+    "Properties",
+    "Refused",
+    "decode",
+    "encode",
+]
+
+MAX_CHANNELS = 1000
+"""Channels of one message. All its copies are taken in one turn, because they share an offset."""
 
 _CONTENT_HEADERS = frozenset({"compression", "springBatchFormat"})
 """Headers that say how a body is to be read."""
@@ -101,10 +113,16 @@ def _messages(
     message_id = line(properties.message_id)
     stamp = properties.timestamp
     published_at = float(stamp) if isinstance(stamp, int) else 0.0
-    return [
-        Message(offset, name, body, kind, content_type, event, message_id, published_at, following)
-        for name in channels
-    ]
+    # The others are twins of the first: what one of them learns about the body, all know.
+    found: list[Message] = []
+    twin = None
+    for name in channels:
+        message = Message(
+            offset, name, body, kind, content_type, event, message_id, published_at, following, twin
+        )
+        twin = twin or message
+        found.append(message)
+    return found
 
 
 def encode(publication: Publication, now: float) -> Outgoing:
@@ -148,11 +166,15 @@ def _channels(routing_key: object, headers: object) -> Sequence[str]:
         return [BROADCAST] if routing_key == BROADCAST else [_channel(routing_key)]
     listed = headers["channels"]
     if isinstance(listed, str):
-        listed = [name.strip() for name in listed.split(",")]
+        listed = [name.strip() for name in listed.split(",", MAX_CHANNELS)]
     if not isinstance(listed, list) or not listed:
         # Addressed to nobody is a mistake; it must not become a broadcast.
         raise Refused(
             "channel", 'the header "channels" must be a list of names, or names separated by commas'
+        )
+    if len(listed) > MAX_CHANNELS:
+        raise Refused(
+            "channel", f'the header "channels" has more than {MAX_CHANNELS} names; send several messages'
         )
     return list(dict.fromkeys(_channel(name) for name in listed))
 

@@ -24,6 +24,9 @@ __all__ = ["MemoryBroker"]
 
 _log = Logger()
 
+_AT_ONCE = 200
+"""Messages handed over in one turn: with the answers to their publishers, a few milliseconds."""
+
 _NO_PROPERTIES = dict.fromkeys(Properties.__annotations__)
 
 
@@ -109,12 +112,24 @@ class MemoryBroker:
         return messages
 
     def _hand_over(self) -> None:
-        waiting, self._waiting = self._waiting, deque()
-        for messages, confirmed in waiting:
+        """Hand over and confirm what one turn has room for; the rest follows in later turns."""
+        taken = self._take()
+        if self._waiting:
+            self._clock.callLater(0, self._hand_over)
+        for messages, confirmed in taken:
             for message in messages:
                 self._tell(message)
             self._stats.published += 1
             confirmed.callback(messages[0].offset if self._events is not None else 0)
+
+    def _take(self) -> list[tuple[Sequence[Message], Deferred[int]]]:
+        """Remove and return the oldest publications, until they have :data:`_AT_ONCE` messages."""
+        taken, count = [], 0
+        while self._waiting and count < _AT_ONCE:
+            publication = self._waiting.popleft()
+            taken.append(publication)
+            count += len(publication[0])
+        return taken
 
     def _tell(self, message: Message) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 
@@ -247,3 +248,35 @@ def test_larger_than_everything() -> None:
     raw, body = RawEncoding(), b"x" * encoding._KEPT
     assert len(body) + 10 == len(raw.piece(Message(1, "c", body)))
     assert 0 == raw._size
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'"\\ud83d"',
+        b"18446744073709551616",
+        b"[1e400,0.10000000000000000555111512312578]",
+        b'{"a":1,"a":2}',
+        b"9" * 5000,
+    ],
+)
+def test_rare_json_is_as_it_is(body: bytes) -> None:
+    """Half a character and any number pass without a change."""
+    assert b'{"channel":"c","pub":{"data":%b,"offset":1}}' % body == UniEncoding("all").push(
+        Message(1, "c", body)
+    )
+
+
+def test_json_that_is_too_deep_is_a_marked_string() -> None:
+    """A tag tells it from a text."""
+    body = b"[" * 2000 + b"]" * 2000
+    push = b'{"channel":"c","pub":{"data":"%b","offset":1,"tags":{"json":"text"}}}' % body
+    assert push == UniEncoding("all").push(Message(1, "c", body))
+    assert b'"tags"' not in UniEncoding("all").push(Message(1, "c", body, Kind.BINARY))
+
+
+@pytest.mark.parametrize("declared", ["text/plain; as=string", "Text/Plain;as=string"])
+@pytest.mark.parametrize("body", [b"42", b"null", b'{"a":1}'])
+def test_a_declared_string_is_one(declared: str, body: bytes) -> None:
+    """A text that looks like JSON is a string if its publisher says so."""
+    assert body.decode() == json.loads(json_data(Message(1, "c", body, content_type=declared)))

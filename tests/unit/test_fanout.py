@@ -157,6 +157,14 @@ def test_large_messages(bodies: list[int], step: int) -> None:
     assert step == sum(len(reader.written) for reader in readers)
 
 
+def test_many_messages() -> None:
+    """A step serves fewer connections the more messages each of them may get."""
+    readers = [Reader(Joining()) for _ in range(120)]
+    sent = Sent([Message(place, BROADCAST, b"") for place in range(500)], readers)
+    next(sent.steps)
+    assert 40 == sum(len(reader.written) for reader in readers)
+
+
 def test_channels() -> None:
     """Without a broadcast only subscribers are served, each with its own."""
     encoding = Joining()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pushd import history as module
-from pushd.history import History
+from pushd.history import History, cut
 from pushd.message import BROADCAST, Message
 
 SIZE = module._OVERHEAD + 1
@@ -210,3 +210,27 @@ def test_reset() -> None:
     assert history.holds(1, ["a"])
     fill(history, (2, "b"))
     assert [2] == offsets(history.since(1, 2, ["a", "b"]))
+
+
+@pytest.mark.parametrize("waiting", [module.MAX_CHUNK, module.MAX_CHUNK + 1, 5 * module.MAX_CHUNK])
+def test_a_chunk_is_bounded_in_messages(waiting: int) -> None:
+    """Thousands of tiny messages are taken by parts, from the oldest on, in any way of asking."""
+    history = log(max_messages=10_000)
+    fill(history, *((offset, "ab"[offset % 2]) for offset in range(1, waiting + 11)))
+    expected = list(range(11, module.MAX_CHUNK + 11))
+    assert expected == offsets(history.after(10, 10**6))
+    assert expected == offsets(history.since(10, 10**5, ["a", "b"], 10**6))
+    assert expected == offsets(cut(history.since(10, 10**5, ["a", "b"]) or [], 10**6))
+    only = [offset for offset in range(1, waiting + 11) if offset % 2]
+    assert only[: module.MAX_CHUNK] == offsets(history.since(0, 10**5, ["b"], 10**6))
+
+
+def test_a_chunk_has_whole_offsets() -> None:
+    """More messages than a chunk may have stay together if they share an offset."""
+    history = log(max_messages=10_000)
+    fill(
+        history, (1, "x"), *[(2, f"c{number}") for number in range(module.MAX_CHUNK + 50)], (3, "x"), (4, "x")
+    )
+    assert [1] + [2] * (module.MAX_CHUNK + 50) == offsets(history.after(0, 10**6))
+    assert [2] * (module.MAX_CHUNK + 50) == offsets(history.after(1, 10**6))
+    assert [3, 4] == offsets(history.after(2, 10**6))

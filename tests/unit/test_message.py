@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pushd.jsontext import Form
 from pushd.message import Message, Position
 
 
@@ -44,3 +45,14 @@ def test_messages_are_told_apart_by_identity() -> None:
     first, second = Message(1, "a", b"x"), Message(1, "a", b"x")
     assert first != second
     assert 2 == len({first, second})
+
+
+def test_a_body_is_checked_once() -> None:
+    """Neither another encoding nor another channel has it checked again."""
+    first = Message(1, "a", b"{}")
+    second = Message(1, "b", b"{", twin=first)
+    assert Form.JSON is second.form
+    # A second check would see this.
+    object.__setattr__(first, "body", b"{")
+    assert (Form.JSON, Form.JSON) == (first.form, second.form)
+    assert Form.TEXT is Message(1, "c", b"{").form

@@ -6,14 +6,16 @@ besides ``id``. Fields that are not known are passed over, as newer clients send
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, ClassVar
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pushd.client.centrifugo.errors import BAD_REQUEST, METHOD_NOT_FOUND, NOT_AVAILABLE, Error
+from pushd.jsontext import compact, depth, last_member, loads
 from pushd.message import Position
 
 __all__ = [
@@ -36,9 +38,26 @@ __all__ = [
     "parse_connect",
 ]
 
+
+def _encodable(token: str) -> str:
+    """Refuse a lone surrogate, which has no form in UTF-8; the checks of signatures would fail on it."""
+    token.encode()
+    return token
+
+
+_Token = Annotated[str, AfterValidator(_encodable)]
+
 Offset = Annotated[int, Field(ge=0, lt=2**64)]
 
 _LARGEST_ID = 2**32 - 1
+
+_LEVELS = 254
+"""Levels of arrays and objects in what a client publishes. Each parser has a limit of its own above this."""
+
+_NUMBER = re.compile(
+    rb'\s*+\{\s*+"id"\s*+:\s*+(\d{1,10}+)\s*+,|.*"id"\s*+:\s*+(\d{1,10}+)\s*+\}\s*+$', re.DOTALL
+)
+"""The number of a command that is nested too deeply to be read, as first or last member of the object."""
 
 
 class NotACommandError(ValueError):
@@ -80,7 +99,7 @@ class Subscribe(Since):
 
     method: ClassVar[str] = "subscribe"
     channel: str = ""
-    token: str = ""
+    token: _Token = ""
     recover: bool = False
     flag: Offset = 0
 
@@ -94,7 +113,7 @@ class Connect(Request):
     """Open the session; always the first command."""
 
     method: ClassVar[str] = "connect"
-    token: str = ""
+    token: _Token = ""
     subs: dict[str, Annotated[Subscribe, BeforeValidator(_without_nulls)]] = Field(default_factory=dict)
 
 
@@ -106,11 +125,16 @@ class Unsubscribe(Request):
 
 
 class Publish(Request):
-    """Send ``data``, any JSON, to a channel."""
+    """Send data to a channel.
+
+    Attributes:
+        channel: The channel's name.
+        body: The data, compact JSON. Numbers and strings are as the client wrote them.
+    """
 
     method: ClassVar[str] = "publish"
     channel: str
-    data: object = None
+    body: bytes = b"null"
 
 
 class Presence(Request):
@@ -141,7 +165,7 @@ class Refresh(Request):
     """Go on with a newer token."""
 
     method: ClassVar[str] = "refresh"
-    token: str
+    token: _Token
 
 
 class SubRefresh(Request):
@@ -149,7 +173,7 @@ class SubRefresh(Request):
 
     method: ClassVar[str] = "sub_refresh"
     channel: str
-    token: str
+    token: _Token
 
 
 class Ping(Request):
@@ -194,10 +218,15 @@ _METHODS: Mapping[str, type[Request] | Error] = MappingProxyType(
 def parse(line: bytes) -> Command:
     """Read one command.
 
+    What is JSON by some rule, but cannot be carried out, is a bad request and does not end the connection.
+
     Raises:
         NotACommandError: It is not JSON, not an object, or has no number or no method.
     """
-    fields = _object(line)
+    try:
+        fields = _object(line)
+    except RecursionError:
+        return _number_of_deep(line), BAD_REQUEST
     if not fields:
         return 0, _PONG
     number = fields.pop("id", 0)
@@ -206,6 +235,8 @@ def parse(line: bytes) -> Command:
     if len(fields) != 1:
         raise NotACommandError("a command has one method")
     ((method, params),) = fields.items()
+    if method == Publish.method and isinstance(params, dict):
+        return number, _publish(line, params)
     return number, _request(method, params)
 
 
@@ -219,16 +250,44 @@ def parse_connect(payload: bytes) -> Connect:
         return Connect.model_validate(_without_nulls(_object(payload or b"{}")))
     except ValidationError as error:
         raise NotACommandError("not a connect request") from error
+    except RecursionError as error:
+        raise NotACommandError("nested too deeply") from error
 
 
 def _object(text: bytes) -> dict[str, object]:
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        value = _value(text)
+    except ValueError as error:
         raise NotACommandError("not JSON") from error
     if not isinstance(value, dict):
         raise NotACommandError("not an object")
     return value
+
+
+def _value(text: bytes) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return loads(text)
+
+
+def _number_of_deep(line: bytes) -> int:
+    found = _NUMBER.match(line)
+    number = int(found[1] or found[2]) if found else 0
+    if not 0 < number <= _LARGEST_ID:
+        raise NotACommandError("a command needs a number")
+    return number
+
+
+def _publish(line: bytes, params: dict[str, object]) -> Request | Error:
+    try:
+        data = last_member(line.decode(), Publish.method, "data")
+    except (ValueError, RecursionError):  # NaN or infinity, or nested too deeply
+        return BAD_REQUEST
+    body = compact(data or "null")
+    if body.count("[") + body.count("{") > _LEVELS and depth(body) > _LEVELS:
+        return BAD_REQUEST
+    return _request(Publish.method, {"channel": params.get("channel"), "body": body.encode()})
 
 
 def _request(method: str, params: object) -> Request | Error:

@@ -13,7 +13,7 @@ import orjson
 from pushd.client.centrifugo.drafts import Listing
 from pushd.client.centrifugo.errors import Error
 from pushd.disconnect import Disconnect
-from pushd.encoding import json_data
+from pushd.encoding import publication
 from pushd.message import Message, Position
 
 __all__ = [
@@ -75,7 +75,7 @@ def position(place: Position) -> Fields:
 
 def publications(messages: Sequence[Message]) -> Listing:
     """Give the publications of an answer."""
-    pieces = (b'{"data":%b,"offset":%d}' % (json_data(message), message.offset) for message in messages)
+    pieces = (publication(message, b',"offset":%d' % message.offset) for message in messages)
     return Listing(sum(len(message.body) for message in messages), pieces, (b"[", b"]"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-import orjson
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -30,7 +29,6 @@ from pushd.client.centrifugo.desk import Desk
 from pushd.client.centrifugo.dialect import BIDIRECTIONAL
 from pushd.client.centrifugo.errors import (
     ALREADY_SUBSCRIBED,
-    BAD_REQUEST,
     INTERNAL,
     LIMIT_EXCEEDED,
     NOT_AVAILABLE,
@@ -157,12 +155,9 @@ class CentrifugoSession(Conversation):
         channel = self._chosen(request.channel)
         if self._unconfirmed >= _UNCONFIRMED:
             raise RefusedError(TOO_MANY_REQUESTS)
-        try:
-            body = orjson.dumps(request.data)
-        except orjson.JSONEncodeError as error:  # nested too deep to be written
-            raise RefusedError(BAD_REQUEST) from error
         self._unconfirmed += 1
-        published = self.desk.publish(Publication(body, (channel,), content_type="application/json"))
+        publication = Publication(request.body, (channel,), content_type="application/json")
+        published = self.desk.publish(publication)
         answer = published.addCallbacks(
             lambda _: replies.reply(number, request.method, {}),
             lambda failure: replies.error(number, _publish_error(failure)),

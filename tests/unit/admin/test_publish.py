@@ -12,7 +12,7 @@ from twisted.logger import LogLevel, capturedLogs
 from pushd.admin.exchange import Answer, Ask
 from pushd.admin.publish import BroadcastRequest, PublishPage, PublishRequest
 from pushd.interfaces import PublishError
-from pushd.message import Publication
+from pushd.message import STRING, Publication
 
 
 def post(
@@ -50,6 +50,9 @@ def post(
             {"channel": "x", "data": "d", "event": "price", "message_id": "m1"},
             Publication(b"d", ("x",), event="price", message_id="m1"),
         ),
+        ({"channel": "x", "data": "42"}, Publication(b"42", ("x",), content_type=STRING)),
+        ({"channel": "x", "data": '{"a":1}'}, Publication(b'{"a":1}', ("x",), content_type=STRING)),
+        ({"channel": "x", "data": "null"}, Publication(b"null", ("x",), content_type=STRING)),
         (
             {"channel": "x", "data": 123456789012345678901234567890},
             Publication(b"123456789012345678901234567890", ("x",), content_type="application/json"),
@@ -57,7 +60,7 @@ def post(
     ],
 )
 def test_publish(value: object, publication: Publication) -> None:
-    """A string goes as its text, other JSON compact; channels each once."""
+    """A string goes as its text, marked if it looks like JSON; other JSON compact; channels each once."""
     assert (200, {"published": True}, [publication]) == post(value)
 
 

@@ -9,7 +9,7 @@ from struct import pack
 
 import pytest
 
-from pushd.broker.codec import Refused, decode, encode
+from pushd.broker.codec import MAX_CHANNELS, Refused, decode, encode
 from pushd.message import Kind, Message, Publication
 
 
@@ -385,3 +385,14 @@ def test_encode_refused(publication: Publication, kind: str) -> None:
     with pytest.raises(Refused) as caught:
         encode(publication, 0)
     assert kind == caught.value.kind
+
+
+def test_very_many_channels() -> None:
+    """A message has a bounded number of channels: all its copies are taken at once."""
+    names = [f"c{number}" for number in range(MAX_CHANNELS)]
+    for header in (names, ",".join(names)):
+        messages = decode(7, "", Bare(headers={"channels": header}), b"{}")
+        assert names == [message.channel for message in messages]
+        assert {messages[0]} == {message.twin for message in messages[1:]}
+    for more in ([*names, "one more"], ",".join([*names, "x", "y"]), "," * 100_000):
+        assert "channel" == refused(headers={"channels": more})

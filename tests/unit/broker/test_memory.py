@@ -163,3 +163,19 @@ def test_stopped_by_an_event(broker: MemoryBroker, events: Events, clock: Clock)
 def test_read(broker: MemoryBroker, events: Events) -> None:
     """There is nothing to read back."""
     assert isinstance(error(broker.read(0, 1, 1)), ReadError)
+
+
+def test_very_many_at_once(clock: Clock, stats: Stats) -> None:
+    """A turn hands over a part of what waits; order and confirms stay, and a stop fails the rest."""
+    broker, events = MemoryBroker(clock, stats, Random(1)), Events()
+    broker.start(events)
+    turns: list[int] = []
+    confirms = [broker.publish(Publication(b"%d" % number)) for number in range(1000)]
+    confirms[150].addCallback(lambda _: clock.callLater(0, lambda: turns.append(len(events.seen) - 2)))
+    confirms[700].addCallback(lambda _: broker.stop())
+    for confirmed in confirms[800:]:
+        confirmed.addErrback(lambda failure: failure.type)
+    clock.advance(0)
+    assert [200] <= turns <= [400]
+    assert [b"%d" % number for number in range(701)] == [event[2] for event in events.seen[2:]]  # type: ignore[index]
+    assert [PublishError] * 200 == [confirmed.result for confirmed in confirms[800:]]

@@ -39,8 +39,8 @@ def test_what_stock_clients_say() -> None:
     ("text", "request_"),
     [
         (b'{"id":3,"unsubscribe":{"channel":"x"}}', Unsubscribe(channel="x")),
-        (b'{"id":3,"publish":{"channel":"x","data":{"a":[1]}}}', Publish(channel="x", data={"a": [1]})),
-        (b'{"id":3,"publish":{"channel":"x","data":null}}', Publish(channel="x", data=None)),
+        (b'{"id":3,"publish":{"channel":"x","data":{"a":[1]}}}', Publish(channel="x", body=b'{"a":[1]}')),
+        (b'{"id":3,"publish":{"channel":"x","data":null}}', Publish(channel="x", body=b"null")),
         (b'{"id":3,"presence":{"channel":"x"}}', Presence(channel="x")),
         (b'{"id":3,"presence_stats":{"channel":"x"}}', PresenceStats(channel="x")),
         (
@@ -142,3 +142,75 @@ def test_a_bare_connect_request_that_is_none(text: bytes) -> None:
     """Anything else is no request."""
     with pytest.raises(NotACommandError):
         parse_connect(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "18446744073709551616",
+        "123456789012345678901234567890",
+        "0.1000000000000000055511151231257827021181583404541015625",
+        "1.0",
+        "1e400",
+        '"\\ud83d"',
+        '{"a":"\\ud83d","a":"\\ud83d\\ude00"}',
+        '"two  spaces"',
+        "9" * 5000,
+        "[" * 254 + "]" * 254,
+    ],
+)
+def test_data_is_published_as_it_was_written(data: str) -> None:
+    """No digit is lost, and half a character passes."""
+    assert (3, Publish(channel="x", body=data.encode())) == parse(
+        f'{{"publish":{{"channel":"x","data": {data} }},"id":3}}'.encode()
+    )
+
+
+def test_data_is_compact() -> None:
+    """White space between tokens is not published."""
+    assert (3, Publish(channel="x", body=b'{"a":[1,"b c"]}')) == parse(
+        b'{"id":3,"publish":{"channel":"x","data":{ "a" : [ 1,\t"b c" ] }}}'
+    )
+
+
+def test_no_data() -> None:
+    """What is absent is null."""
+    assert (3, Publish(channel="x", body=b"null")) == parse(b'{"id":3,"publish":{"channel":"x"}}')
+
+
+@pytest.mark.parametrize(
+    "data", ["NaN", "[Infinity]", "[-Infinity]", "[" * 255 + "]" * 255, "[" * 950 + "]" * 950, "[" * 20_000]
+)
+def test_data_that_cannot_be_published(data: str) -> None:
+    """What is nested too deeply, or no JSON that a browser reads, is refused, and the connection goes on."""
+    assert (3, BAD_REQUEST) == parse(f'{{"id":3,"publish":{{"channel":"x","data":{data}}}}}'.encode())
+    assert (3, BAD_REQUEST) == parse(f'{{"publish":{{"channel":"x","data":{data}}},"id":3}}'.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"publish":' + b"[" * 2000,
+        b'{"id":0,"publish":' + b"[" * 2000,
+        b'{"id":4294967296,"x":' + b"[" * 2000,
+    ],
+)
+def test_a_deep_command_without_a_number(text: bytes) -> None:
+    """What is nested too deeply to be read needs a number to be answered under."""
+    with pytest.raises(NotACommandError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'{"id":4,"refresh":{"token":"\\ud83d"}}', b'{"id":4,"connect":{"subs":{"x":{"token":"\\ud83d"}}}}'],
+)
+def test_half_a_character_in_a_token(text: bytes) -> None:
+    """No token has one: its signature could not be checked."""
+    assert (4, BAD_REQUEST) == parse(text)
+
+
+def test_a_bare_connect_request_that_is_deep() -> None:
+    """It ends as any other that is none."""
+    with pytest.raises(NotACommandError, match=r"^nested too deeply$"):
+        parse_connect(b'{"data":' + b"[" * 2000 + b"]" * 2000 + b"}")

@@ -613,3 +613,15 @@ def test_telling_a_crowd_uses_the_clients_room() -> None:
     talk = server.connected()
     come, go = {"subscribe": {"channel": "x"}}, {"unsubscribe": {"channel": "x"}}
     assert ["subscribe", "error", "error"] == [next(iter(answer)) for answer in talk.ask(come, go, come)]
+
+
+def test_half_a_character_is_published() -> None:
+    """What a client publishes as JSON is published as it is, and the connection goes on."""
+    server = Server(publish=True)
+    talk = server.connected()
+    talk.subscribe("x")
+    talk.send('{"id":9,"publish":{"channel":"x","data":["\\ud83d",18446744073709551616]}}')
+    talk.send('{"id":10,"publish":{"channel":"\\ud83d","data":1}}')
+    ((publication, _),) = server.published
+    assert (b'["\\ud83d",18446744073709551616]', "") == (publication.body, talk.end)
+    assert {"id": 10, **error(107, "bad request")} == talk.heard()[-1]
