@@ -7,6 +7,7 @@ channel whole when busy ones have rolled the log over. No clock and no I/O: time
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
@@ -118,7 +119,12 @@ class History:
         return max((self._floors.get(channel, self._floor) for channel in channels), default=self._floor)
 
     def since(
-        self, after: int, until: int, channels: Collection[str], limit: int = 0
+        self,
+        after: int,
+        until: int,
+        channels: Collection[str],
+        limit: int = 0,
+        max_messages: int = sys.maxsize,
     ) -> list[Message] | None:
         """Give every message on ``channels`` above ``after`` and up to ``until``, in offset order.
 
@@ -126,8 +132,8 @@ class History:
             after: An offset.
             until: An offset.
             channels: Names; :data:`pushd.message.BROADCAST` only when it is among them.
-            limit: Stop once the bodies exceed this many bytes or the messages :data:`MAX_CHUNK`, at a
-                boundary between offsets; 0: no limit.
+            limit: Bytes of bodies after which to stop, at a boundary between offsets; 0: no limit.
+            max_messages: Number of messages after which to stop, likewise; used only with a limit of bytes.
 
         Returns:
             The messages, or ``None`` when some have been evicted.
@@ -135,7 +141,7 @@ class History:
         if not self.holds(after, channels):
             return None
         parts = self._parts(after, until, channels)
-        return _merged_to(limit, parts) if limit else _merged(parts)
+        return _merged_to(limit, max_messages, parts) if limit else _merged(parts)
 
     def part(self, after: int, until: int, channel: str) -> Part | None:
         """Return the messages on ``channel`` above ``after`` and up to ``until``, found by index.
@@ -227,19 +233,19 @@ def _merged(parts: list[Part]) -> list[Message]:
     return found
 
 
-def _merged_to(limit: int, parts: list[Part]) -> list[Message]:
-    """Return messages of ``parts`` in offset order, until they are a chunk of ``limit`` bytes.
+def _merged_to(limit: int, max_messages: int, parts: list[Part]) -> list[Message]:
+    """Return messages of ``parts`` in offset order, until they reach ``limit`` bytes or ``max_messages``.
 
     No more is looked at: a client may lack very much and be given a little each time.
     """
     if len(parts) == 1:
-        return parts[0].first(min(len(parts[0].beyond(limit)), MAX_CHUNK))
-    if sum(part.size for part in parts) <= limit and sum(map(len, parts)) <= MAX_CHUNK:
+        return parts[0].first(min(len(parts[0].beyond(limit)), max_messages))
+    if sum(part.size for part in parts) <= limit and sum(map(len, parts)) <= max_messages:
         return _merged(parts)
     found: list[Message] = []
     room = limit
     for message in merge(*parts, key=_by_offset):
-        if (room < 0 or len(found) >= MAX_CHUNK) and message.offset != found[-1].offset:
+        if (room < 0 or len(found) >= max_messages) and message.offset != found[-1].offset:
             break
         found.append(message)
         room -= len(message.body)

@@ -16,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from pushd.disconnect import SLOW
-from pushd.history import History, cut
+from pushd.history import MAX_CHUNK, History, cut
 from pushd.interfaces import Connection, Encoding
 from pushd.message import BROADCAST, Message
 from pushd.resume import Older, Readers
@@ -173,7 +173,7 @@ class Replay:
         channels, tip = connection.channels | {BROADCAST}, self._tip()
         if self._slow_clients == "latest" and connection not in self._returning:
             return self._history.newest(connection.cursor, tip, channels)
-        return self._history.since(connection.cursor, tip, channels, self._chunk)
+        return self._history.since(connection.cursor, tip, channels, self._chunk, MAX_CHUNK)
 
     def _without_large(self, found: list[Message]) -> list[Message]:
         """Leave a large message at the end of a chunk for the next one: alone, its bytes fit every client."""

@@ -219,10 +219,11 @@ def test_a_chunk_is_bounded_in_messages(waiting: int) -> None:
     fill(history, *((offset, "ab"[offset % 2]) for offset in range(1, waiting + 11)))
     expected = list(range(11, module.MAX_CHUNK + 11))
     assert expected == offsets(history.after(10, 10**6))
-    assert expected == offsets(history.since(10, 10**5, ["a", "b"], 10**6))
+    assert expected == offsets(history.since(10, 10**5, ["a", "b"], 10**6, module.MAX_CHUNK))
     assert expected == offsets(cut(history.since(10, 10**5, ["a", "b"]) or [], 10**6))
     only = [offset for offset in range(1, waiting + 11) if offset % 2]
-    assert only[: module.MAX_CHUNK] == offsets(history.since(0, 10**5, ["b"], 10**6))
+    assert only[: module.MAX_CHUNK] == offsets(history.since(0, 10**5, ["b"], 10**6, module.MAX_CHUNK))
+    assert only == offsets(history.since(0, 10**5, ["b"], 10**6))
 
 
 def test_a_chunk_has_whole_offsets() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from pushd.history import History
+from pushd.history import MAX_CHUNK, History
 from pushd.interfaces import ReadError
 from pushd.message import Message
 from pushd.resume import Older, Readers, UnreadError
@@ -108,6 +108,17 @@ def test_page_by_page() -> None:
     assert ([1, 2, 3, 4, 5], 5) == asking.outcome
     assert [(0, 5), (2, 5), (4, 5)] == world.archive.ranges
     assert world.idle
+
+
+def test_very_many_messages_are_read_back_whole() -> None:
+    """A recovery is bounded in bytes alone; the bound of a chunk's messages must not cut it."""
+    count = 2 * MAX_CHUNK + 1
+    world = World(floor=count, max_bytes=count)
+    for offset in range(1, count + 1):
+        world.publish(offset)
+    asking = world.ask(0)
+    world.give()
+    assert (list(range(1, count + 1)), count) == asking.outcome
 
 
 def test_memory_may_forget_more_meanwhile() -> None:
