@@ -117,7 +117,8 @@ def test_very_many_messages_are_read_back_whole() -> None:
     for offset in range(1, count + 1):
         world.publish(offset)
     asking = world.ask(0)
-    world.give()
+    for _ in range(3):  # a page of this broker is a chunk
+        world.give()
     assert (list(range(1, count + 1)), count) == asking.outcome
 
 
