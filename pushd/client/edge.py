@@ -101,6 +101,8 @@ class Route:
 
     def choose(self, request: Request) -> str:
         """Return the subprotocol of a WebSocket, or ``""`` for none (RFC 6455 section 4.2.2)."""
+        if not self.subprotocols:
+            return ""
         return next((offer for offer in request.subprotocols if offer in self.subprotocols), "")
 
 

@@ -18,9 +18,11 @@ __all__ = ["HeadLimits", "Request", "parse", "take_head"]
 
 _END = b"\r\n\r\n"
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*")
+_LINE_ENDS = frozenset({b"\r", b"\n"})
 _MAX_EMPTY_LINES = 16
 """Empty lines that may stand before a request line (RFC 9112 section 2.2 asks for one at least)."""
 
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SUSPECT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 """A control character, or a line break that is not CR LF."""
 
@@ -161,11 +163,21 @@ def take_head(data: bytes, start: int, limits: HeadLimits = _DEFAULT_LIMITS) -> 
     end = data.find(_END, max(begin, start - 3))
     length = end + len(_END) if end >= 0 else 0
     # The byte before tells whether a line feed follows a carriage return.
-    if suspect := _SUSPECT.search(data, max(0, start - 1), length or len(data)):
+    whole = length and not start and _is_clean(data[:length])
+    if not whole and (suspect := _SUSPECT.search(data, max(0, start - 1), length or len(data))):
         line_break = suspect[0] in {b"\r", b"\n"}
         raise HttpError(400, "a line must end with CR LF" if line_break else _NO_CONTROLS)
     _check_sizes(data, begin, length, limits)
     return length
+
+
+def _is_clean(head: bytes) -> bool:
+    """Return True if a whole head has no control character and no line break but CR LF.
+
+    It says the same as ``_SUSPECT`` for a quarter of the time, which each handshake pays for.
+    """
+    breaks = head.count(b"\r\n")
+    return breaks == head.count(b"\n") == head.count(b"\r") and not _CONTROLS.search(head)
 
 
 _NO_CONTROLS = "control characters are not allowed in a request's head"
@@ -173,6 +185,8 @@ _NO_CONTROLS = "control characters are not allowed in a request's head"
 
 def _begin(data: bytes) -> int:
     """Return where the request line begins, after empty lines."""
+    if data[:1] not in _LINE_ENDS:  # nearly all requests
+        return 0
     empty = _EMPTY_LINES.match(data)
     assert empty
     if empty.end() > 2 * _MAX_EMPTY_LINES:
@@ -198,13 +212,13 @@ def parse(data: bytes, limits: HeadLimits = _DEFAULT_LIMITS) -> Request:
     """
     lines = data[_begin(data) : -len(_END)].decode("latin-1").split("\r\n")
     method, target, modern = _request_line(lines[0])
-    headers = _headers(lines[1:], limits)
+    headers = _headers(lines[1:], limits, check_values=len(data) > limits.header or not data.isascii())
     if modern and "host" not in headers:
         raise HttpError(400, "a Host header is needed")
     if "host" in headers and not _HOST.fullmatch(headers["host"]):
         raise HttpError(400, "bad Host header")
     path, _, query = target.partition("?")
-    waits = modern and _awaits_continue(headers.get("expect", ""))
+    waits = modern and "expect" in headers and _awaits_continue(headers["expect"])
     return Request(method, path, query, headers, modern and _upgrades(headers), awaits_continue=waits)
 
 
@@ -255,15 +269,22 @@ def _target(method: str, text: str) -> str:
     return target
 
 
-def _headers(lines: Sequence[str], limits: HeadLimits) -> dict[str, str]:
-    """Read header lines (RFC 9112 section 5); a line that begins with a blank has no name, and is refused."""
+def _headers(lines: Sequence[str], limits: HeadLimits, *, check_values: bool) -> dict[str, str]:
+    """Read header lines (RFC 9112 section 5); a line that begins with a blank has no name, and is refused.
+
+    Args:
+        lines: The lines.
+        limits: Sizes that a value must not exceed.
+        check_values: False if the head as a whole shows that each value is ASCII and short enough.
+    """
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not _TOKEN.fullmatch(name):
             raise HttpError(400, "bad header")
         key, value = name.lower(), value.strip(" \t")
-        _check_value(key, value, limits)
+        if check_values:
+            _check_value(key, value, limits)
         if key not in headers:
             headers[key] = value
         elif key in _LISTS:

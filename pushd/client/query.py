@@ -32,7 +32,7 @@ def read(request: Request, known: Sequence[str]) -> Query:
         HttpError: The query cannot be read, or names a parameter that is not known.
     """
     query = request.parameters()
-    if not query.keys() <= {*known, *IGNORED}:
+    if query and not query.keys() <= {*known, *IGNORED}:
         names = ", ".join(sorted(known)) or "none"
         raise HttpError(400, f"the query has a parameter that is not known here; known are: {names}")
     return query
@@ -45,8 +45,10 @@ def last_event_id(query: Query, header: str) -> str:
         header: ``Last-Event-ID``. It wins: a browser sends it when it comes back, with the URL it first came
             with.
     """
+    if header or not query:
+        return header
     shown = (query[name][-1] for name in LAST_EVENT_ID if name in query)
-    return header or next(filter(None, shown), "")
+    return next(filter(None, shown), "")
 
 
 def flag(query: Query, name: str) -> bool:
